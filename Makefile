@@ -1,0 +1,99 @@
+# The front door: every action is a target here, and CI calls the same ones.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+PYTHON ?= python3
+VENV := .venv
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+
+export DBT_PROJECT_DIR := dbt
+export DBT_PROFILES_DIR := dbt
+export DBT_LOG_PATH ?= logs
+export DO_NOT_TRACK := 1
+
+# Settings come from the environment, then from .env.
+WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
+DBT := $(WITH_SETTINGS) dbt --warn-error
+
+DOCS ?= data/docs
+
+.PHONY: help
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+.PHONY: setup
+setup: $(VENV)/.installed ## Install everything into .venv, and dbt's packages
+	@python -m sandbox.dbt_packages
+
+$(VENV)/.installed: requirements.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check uv
+	# uv resolves in seconds, but knows nothing of pip's configuration.
+	uv pip install --quiet --compile-bytecode -r $< || pip install --quiet -r $<
+	touch $@
+
+requirements.txt: requirements.in
+	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
+		--output-file $@ $<
+
+.PHONY: lock
+lock: $(VENV)/.installed ## Resolve requirements.in anew
+	touch requirements.in
+	$(MAKE) --always-make requirements.txt
+
+.PHONY: demo
+demo: export LANDING := data/demo/landing
+demo: export WAREHOUSE := data/demo/warehouse.duckdb
+demo: export DOCS := data/demo/docs
+demo: export TARGET := duckdb
+demo: export AMP_PROJECT_ID :=
+demo: setup ## Take the sample export the whole way, on this machine alone
+	@python -m sandbox.export_api -- $(MAKE) ingest START=2026-01-12 END=2026-01-18
+	@$(MAKE) dbt-build docs
+	@python -m sandbox.summary
+
+.PHONY: ingest
+ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-31)
+	@python -m ingest $(if $(START),--start "$(START)") $(if $(END),--end "$(END)") $(ARGS)
+
+.PHONY: dbt-build
+dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
+	@mkdir -p data
+	@$(DBT) build $(ARGS)
+
+.PHONY: docs
+docs: setup ## Write the models' documentation to data/docs
+	@mkdir -p data $(DOCS)
+	@$(DBT) --quiet docs generate --static $(ARGS)
+	@cp dbt/target/static_index.html $(DOCS)/index.html
+	@echo "docs: $(DOCS)/index.html"
+
+.PHONY: test
+test: setup ## Run everything that proves the project
+	python -m pytest $(ARGS)
+
+.PHONY: lint
+lint: setup ## Check style and conventions of SQL, Python, YAML and workflows
+	ruff check
+	ruff format --check
+	cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sqlfluff lint
+	cd snowflake_setup && sqlfluff lint
+	yamllint --strict .
+	actionlint
+	zizmor --offline --quiet .github
+
+.PHONY: format
+format: setup ## Rewrite SQL and Python in the project's style
+	ruff check --fix
+	ruff format
+	cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sqlfluff fix
+	cd snowflake_setup && sqlfluff fix
+
+.PHONY: clean
+clean: ## Remove what was built: the demo, dbt's files, caches (not data/landing, not .venv)
+	rm -rf data/demo data/docs dbt/target dbt/dbt_packages .pytest_cache .ruff_cache

@@ -1,0 +1,8 @@
+"""Land Amplitude's exported events as JSON files in S3 or a folder.
+
+The way of an hour: `windows` says which hours to ask for, `export` asks, `archive`
+reads the zip while it arrives, `members` proves each member whole, `landing` keeps it,
+`ledger` records the hour, and `run` leads them.
+"""
+
+__version__ = "0.1.0"

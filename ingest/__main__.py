@@ -1,0 +1,186 @@
+"""The command line: `python -m ingest --help`."""
+
+import argparse
+import logging
+import os
+import sys
+from datetime import UTC, datetime
+
+from dotenv import load_dotenv
+from tqdm.contrib.logging import logging_redirect_tqdm
+
+from ingest import logs
+from ingest.export import Refused, Unreachable
+from ingest.landing import LandingError, open_landing
+from ingest.ledger import Ledger
+from ingest.run import (
+    LONGEST_WINDOW_HOURS,
+    MOST_REQUESTS_AT_ONCE,
+    Options,
+    Outage,
+    Run,
+)
+from ingest.settings import Settings, SettingsError
+from ingest.windows import Window, last_safe_hour, parse_hour, windows
+
+log = logging.getLogger("ingest")
+
+DONE, HOURS_OPEN, SETTINGS, CREDENTIALS, NO_AMPLITUDE, NO_LANDING = range(6)
+UNEXPECTED, INTERRUPTED = 70, 130
+
+EXIT_CODES = """\
+exit codes:
+  0    done: every hour asked for is settled
+  1    some hours stay open or are too large for the Export API
+  2    a setting or an argument is missing or malformed
+  3    Amplitude refuses the keys
+  4    Amplitude cannot be reached
+  5    the landing cannot be read or written
+  70   a fault of this program; the log file has the details
+  130  interrupted; the next run goes on from there
+"""
+
+
+def main() -> int:
+    started = datetime.now(UTC)
+    arguments = _parser().parse_args()
+    load_dotenv(".env")
+    try:
+        settings = Settings.read(os.environ)
+        log_file = logs.start(started, settings.secrets)
+    except SettingsError as error:
+        print(f"ingest: {error}", file=sys.stderr)
+        return SETTINGS
+    except OSError as error:
+        print(f"ingest: the log file cannot be written: {error}", file=sys.stderr)
+        return SETTINGS
+    try:
+        with logging_redirect_tqdm():
+            code = _ingest(settings, arguments, started)
+    except SettingsError as error:
+        code = _fail(SETTINGS, error)
+    except Refused as error:
+        code = _fail(CREDENTIALS, error)
+    except Unreachable as error:
+        code = _fail(NO_AMPLITUDE, f"{settings.export_url} cannot be reached: {error}")
+    except Outage as error:
+        code = _fail(HOURS_OPEN, f"{error}; the hours left stay open for the next run")
+    except LandingError as error:
+        code = _fail(NO_LANDING, error)
+    except KeyboardInterrupt:
+        code = _fail(INTERRUPTED, "interrupted; the next run goes on from here")
+    except Exception as error:
+        log.debug("the details:", exc_info=error)
+        code = _fail(UNEXPECTED, f"unexpected {type(error).__name__}: {error}")
+    log.info("log file: %s", log_file)
+    return code
+
+
+def _fail(code: int, reason: object) -> int:
+    log.error("ingest: %s", reason)
+    return code
+
+
+def _ingest(settings: Settings, arguments: argparse.Namespace, now: datetime) -> int:
+    landing = open_landing(settings)
+    ledger = Ledger(landing, settings.api_key_id, settings.project_id)
+    wanted = _wanted(settings, arguments, ledger, now)
+    hours = [hour for hour in wanted.hours() if arguments.force or ledger.is_open(hour)]
+    if arguments.dry_run:
+        limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
+        for window in windows(hours, limit):
+            print(window)
+        return DONE
+    log.info("%s: %d hours to ask for", wanted, len(hours))
+    options = Options(arguments.format, arguments.validate, arguments.workers)
+    run = Run(settings, landing, ledger, options)
+    try:
+        run.land(hours)
+    finally:
+        seconds = (datetime.now(UTC) - now).total_seconds()
+        log.info("%s, %.1f s", run.summary, seconds)
+    not_landed = run.summary.hours["open"] + run.summary.hours["too_large"]
+    return HOURS_OPEN if not_landed else DONE
+
+
+def _wanted(
+    settings: Settings, arguments: argparse.Namespace, ledger: Ledger, now: datetime
+) -> Window:
+    first = arguments.start or settings.start or ledger.first_hour
+    if first is None:
+        raise SettingsError(
+            "nothing has landed yet, so say where to begin:"
+            " make ingest START=2026-01-31, or AMP_START in .env"
+        )
+    safe = last_safe_hour(now)
+    last = arguments.end or safe
+    if arguments.end and first > last:
+        raise SettingsError("START lies after END")
+    if max(first, last) > safe:
+        log.info("hours after %s are not complete at Amplitude yet", Window(safe, safe))
+    return Window(first, min(last, safe))
+
+
+def _first_hour(text: str, *, end: bool = False) -> datetime:
+    try:
+        return parse_hour(text, end=end)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is not a day or hour like 2026-01-31 or 2026-01-31T05"
+        ) from None
+
+
+def _last_hour(text: str) -> datetime:
+    return _first_hour(text, end=True)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m ingest",
+        description="Land Amplitude's exported events in S3 or a folder. Without"
+        " arguments it brings the landing up to date.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--start",
+        type=_first_hour,
+        help="first day or hour (UTC, upload time), as 2026-01-31 or 2026-01-31T05",
+    )
+    parser.add_argument(
+        "--end",
+        type=_last_hour,
+        help="last day or hour, inclusive",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only print what would be asked for"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="ask for settled hours as well"
+    )
+    parser.add_argument(
+        "--format",
+        choices=["json.gz", "json"],
+        default="json.gz",
+        help="land files gzipped as delivered, or inflated (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--validate",
+        action="store_true",
+        help="parse every line instead of looking at its braces",
+    )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        choices=range(1, MOST_REQUESTS_AT_ONCE + 1),
+        default=MOST_REQUESTS_AT_ONCE,
+        help="requests at once (default: %(default)s)",
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    logging.shutdown()
+    # Ends threads that wait for Amplitude, too: nothing of theirs is recorded.
+    os._exit(exit_code)

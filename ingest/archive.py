@@ -1,0 +1,241 @@
+"""Read a zip archive while it arrives, and prove that it arrived whole.
+
+The zip format keeps its table of contents at the end, so whoever reads a stream meets
+each member before knowing whether there are more. This reader checks every member's CRC
+and sizes as it passes, and then that the table names exactly the members seen and that
+the end record is there. Only after the last of `members` has been taken is the archive
+proven. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
+"""
+
+import struct
+import zlib
+from collections.abc import Iterable, Iterator
+
+LOCAL_HEADER = b"PK\x03\x04"
+DESCRIPTOR = b"PK\x07\x08"
+CENTRAL_HEADER = b"PK\x01\x02"
+ZIP64_END = b"PK\x06\x06"
+ZIP64_LOCATOR = b"PK\x06\x07"
+END = b"PK\x05\x06"
+
+STORED, DEFLATED = 0, 8
+ENCRYPTED, HAS_DESCRIPTOR = 0x01, 0x08
+IN_ZIP64_EXTRA = 0xFFFFFFFF
+
+# One step of inflating: bounds memory, whatever a member claims to hold.
+PIECE = 1 << 20
+
+
+class ArchiveError(Exception):
+    """The bytes are not one whole zip archive."""
+
+
+class _Stream:
+    """The archive's bytes, to be taken in any amount."""
+
+    def __init__(self, chunks: Iterable[bytes]) -> None:
+        self._chunks = iter(chunks)
+        self._rest = b""
+
+    def any(self) -> bytes:
+        """Some bytes; none at the end."""
+        if self._rest:
+            taken, self._rest = self._rest, b""
+            return taken
+        return next((chunk for chunk in self._chunks if chunk), b"")
+
+    def exactly(self, size: int) -> bytes:
+        taken = self._up_to(size)
+        if len(taken) < size:
+            raise ArchiveError("the archive is cut off")
+        return taken
+
+    def peek(self, size: int) -> bytes:
+        taken = self._up_to(size)
+        self.give_back(taken)
+        return taken
+
+    def give_back(self, taken: bytes) -> None:
+        self._rest = taken + self._rest
+
+    def _up_to(self, size: int) -> bytes:
+        parts, missing = [], size
+        while missing and (part := self.any()):
+            parts.append(part[:missing])
+            self._rest = part[missing:]
+            missing -= len(parts[-1])
+        return b"".join(parts)
+
+
+class _Seen:
+    """What passed of a member: to be compared with what the archive says of it."""
+
+    def __init__(self) -> None:
+        self.crc, self.size, self.compressed_size = 0, 0, 0
+
+    def count(self, piece: bytes) -> bytes:
+        self.crc = zlib.crc32(piece, self.crc)
+        self.size += len(piece)
+        return piece
+
+    def facts(self) -> tuple[int, int, int]:
+        return self.crc, self.compressed_size, self.size
+
+
+def members(chunks: Iterable[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Yield each member's name and content as the archive's bytes arrive.
+
+    A member's content is checked when its last piece has been taken; what the caller
+    leaves is read over (and checked) before the next member. Nothing larger than 1 MiB
+    is held, whatever the archive's size.
+
+    Raises ArchiveError when the archive is cut off, damaged, encrypted or no zip.
+    """
+    stream = _Stream(chunks)
+    seen: list[tuple[bytes, tuple[int, int, int]]] = []
+    while (signature := stream.exactly(4)) == LOCAL_HEADER:
+        name, facts, content = _member(stream)
+        yield name.decode("utf-8", "replace"), content
+        for _ in content:
+            pass
+        seen.append((name, facts.facts()))
+    _check_contents(stream, signature, seen)
+
+
+def _member(stream: _Stream) -> tuple[bytes, _Seen, Iterator[bytes]]:
+    _, flags, method, _, _, crc, compressed_size, size, name_length, extra_length = (
+        struct.unpack("<5H3I2H", stream.exactly(26))
+    )
+    name = stream.exactly(name_length)
+    size, compressed_size = _zip64_sizes(
+        stream.exactly(extra_length), size, compressed_size
+    )
+    if flags & ENCRYPTED or method not in (STORED, DEFLATED):
+        raise ArchiveError(f"member {name!r} is encrypted or of an unknown method")
+    seen = _Seen()
+
+    def content() -> Iterator[bytes]:
+        if method == DEFLATED:
+            yield from _inflate(stream, seen)
+        elif flags & HAS_DESCRIPTOR and not compressed_size:
+            yield from _until_descriptor(stream, seen)
+        else:
+            yield from _copy(stream, seen, compressed_size)
+        if flags & HAS_DESCRIPTOR:
+            _take_descriptor(stream, seen, name)
+        elif seen.facts() != (crc, compressed_size, size):
+            raise ArchiveError(f"member {name!r} is damaged (CRC or size)")
+
+    return name, seen, content()
+
+
+def _zip64_sizes(extra: bytes, size: int, compressed_size: int) -> tuple[int, int]:
+    while len(extra) >= 4:
+        kind, length = struct.unpack_from("<2H", extra)
+        field, extra = extra[4 : 4 + length], extra[4 + length :]
+        if kind == 1:
+            values = [value for (value,) in struct.iter_unpack("<Q", field[:16])]
+            if size == IN_ZIP64_EXTRA and values:
+                size = values.pop(0)
+            if compressed_size == IN_ZIP64_EXTRA and values:
+                compressed_size = values.pop(0)
+    return size, compressed_size
+
+
+def _inflate(stream: _Stream, seen: _Seen) -> Iterator[bytes]:
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    waiting = b""
+    while not inflater.eof:
+        if not waiting:
+            waiting = stream.any()
+            if not waiting:
+                raise ArchiveError("the archive is cut off")
+            seen.compressed_size += len(waiting)
+        try:
+            piece = inflater.decompress(waiting, PIECE)
+        except zlib.error as error:
+            raise ArchiveError(f"a member cannot be inflated: {error}") from error
+        waiting = inflater.unconsumed_tail
+        if piece:
+            yield seen.count(piece)
+    seen.compressed_size -= len(inflater.unused_data)
+    stream.give_back(inflater.unused_data)
+
+
+def _copy(stream: _Stream, seen: _Seen, size: int) -> Iterator[bytes]:
+    while seen.size < size:
+        yield seen.count(stream.exactly(min(PIECE, size - seen.size)))
+    seen.compressed_size = size
+
+
+def _until_descriptor(stream: _Stream, seen: _Seen) -> Iterator[bytes]:
+    """Content of unknown length: it ends where a descriptor fits what has passed."""
+    tail = b""
+    while chunk := stream.any():
+        data = tail + chunk
+        at = data.find(DESCRIPTOR)
+        if at < 0:
+            at = max(0, len(data) - len(DESCRIPTOR) + 1)
+            tail = data[at:]
+            yield seen.count(data[:at])
+            continue
+        tail = b""
+        stream.give_back(data[at:])
+        yield seen.count(data[:at])
+        seen.compressed_size = seen.size
+        if _descriptor_length(stream.peek(24), seen):
+            return
+        yield seen.count(stream.exactly(len(DESCRIPTOR)))
+    raise ArchiveError("the archive is cut off")
+
+
+def _descriptor_length(data: bytes, seen: _Seen) -> int:
+    """Length of the descriptor at the start of `data` that fits; 0 if none does."""
+    for signature in (DESCRIPTOR, b""):
+        for sizes in ("QQ", "II"):
+            try:
+                fitting = signature + struct.pack("<I" + sizes, *seen.facts())
+            except struct.error:
+                continue
+            if data.startswith(fitting):
+                return len(fitting)
+    return 0
+
+
+def _take_descriptor(stream: _Stream, seen: _Seen, name: bytes) -> None:
+    data = stream.peek(24)
+    length = _descriptor_length(data, seen)
+    if not length:
+        damage = "damaged (CRC or size)" if len(data) == 24 else "cut off"
+        raise ArchiveError(f"member {name!r} is {damage}")
+    stream.exactly(length)
+
+
+def _check_contents(
+    stream: _Stream, signature: bytes, seen: list[tuple[bytes, tuple[int, int, int]]]
+) -> None:
+    named = []
+    while signature == CENTRAL_HEADER:
+        crc, compressed_size, size, name_length, extra_length, comment_length = (
+            struct.unpack_from("<3I3H", stream.exactly(42), 12)
+        )
+        name, extra = stream.exactly(name_length), stream.exactly(extra_length)
+        stream.exactly(comment_length)
+        size, compressed_size = _zip64_sizes(extra, size, compressed_size)
+        named.append((name, (crc, compressed_size, size)))
+        signature = stream.exactly(4)
+    if signature == ZIP64_END:
+        (length,) = struct.unpack("<Q", stream.exactly(8))
+        stream.exactly(length)
+        signature = stream.exactly(4)
+    if signature == ZIP64_LOCATOR:
+        stream.exactly(16)
+        signature = stream.exactly(4)
+    if signature != END:
+        raise ArchiveError("the bytes are not a zip archive")
+    stream.exactly(18)
+    if sorted(named) != sorted(seen):
+        raise ArchiveError("the archive's contents do not match its members")
+    # Reading on to the end lets the HTTP client notice a cut-off answer.
+    while stream.any():
+        pass

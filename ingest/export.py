@@ -1,0 +1,180 @@
+"""Ask Amplitude's Export API for a window, and say what its answer means.
+
+https://amplitude.com/docs/apis/analytics/export
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email.utils import parsedate_to_datetime
+
+import requests
+from urllib3.exceptions import ReadTimeoutError
+
+from ingest import __version__
+from ingest.settings import Settings
+from ingest.windows import Window
+
+CONNECT_SECONDS = 10
+CHUNK = 256 << 10
+# Longer than any pause Amplitude documents; a typing error in a header stays bearable.
+LONGEST_PAUSE_SECONDS = 900
+
+
+class NoData(Exception):
+    """404: there is nothing in the window."""
+
+
+class TooMuch(Exception):
+    """400, 504 or a time-out: the window is more than the API serves at once.
+
+    `may_pass` tells that the same window could be served another time.
+    """
+
+    def __init__(self, reason: str, *, may_pass: bool = True) -> None:
+        super().__init__(reason)
+        self.may_pass = may_pass
+
+
+class Refused(Exception):
+    """401 or 403: the keys are not accepted."""
+
+
+class Unreachable(Exception):
+    """No connection to the API."""
+
+
+class Interrupted(Exception):
+    """The run is to end."""
+
+
+class Busy(Exception):
+    """A passing fault: 429, another 5xx or a dropped connection.
+
+    `is_throttled` tells a 429; `retry_after` is the number of seconds the API asks to
+    wait, or None.
+    """
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        is_throttled: bool = False,
+        retry_after: float | None = None,
+    ) -> None:
+        super().__init__(reason)
+        self.is_throttled = is_throttled
+        self.retry_after = retry_after
+
+
+class ExportClient:
+    """The Export API of one project."""
+
+    def __init__(self, settings: Settings, is_stopped: Callable[[], bool]) -> None:
+        """`is_stopped` is asked while an answer arrives: true ends it."""
+        self._settings = settings
+        self._is_stopped = is_stopped
+
+    @contextmanager
+    def open(self, window: Window) -> Iterator[Iterator[bytes]]:
+        """The bytes of the window's archive, as they arrive.
+
+        Raises NoData, TooMuch, Refused, Unreachable, Busy or Interrupted; also from
+        within the `with` block, while the bytes are read.
+        """
+        deadline = time.monotonic() + self._settings.answer_seconds
+        with _transport_faults(), self._get(window) as answer:
+            self._check(answer)
+            yield self._chunks(answer, deadline)
+
+    def _get(self, window: Window) -> requests.Response:
+        return requests.get(
+            self._settings.export_url,
+            params={
+                "start": f"{window.first:%Y%m%dT%H}",
+                "end": f"{window.last:%Y%m%dT%H}",
+            },
+            auth=(self._settings.api_key, self._settings.secret_key),
+            headers={"User-Agent": f"amplitude-warehouse/{__version__}"},
+            timeout=(CONNECT_SECONDS, self._settings.timeout_seconds),
+            # The keys go to the address in the settings and to no other.
+            allow_redirects=False,
+            stream=True,
+        )
+
+    def _check(self, answer: requests.Response) -> None:
+        status = answer.status_code
+        if status == 200:
+            return
+        said = f"{status} {_first_line(answer)}".strip()
+        if status == 404:
+            raise NoData(said)
+        if status in (400, 504):
+            raise TooMuch(said, may_pass=status == 504)
+        if status in (401, 403):
+            region = self._settings.region
+            other = "eu" if region == "us" else "us"
+            raise Refused(
+                f"Amplitude refuses the keys ({said}). Check AMP_API_KEY and"
+                f" AMP_SECRET_KEY; they are of one project, and AMP_REGION={region}"
+                f" must be where it is kept (try {other})."
+            )
+        if status == 429 or status >= 500:
+            raise Busy(
+                said, is_throttled=status == 429, retry_after=_retry_after(answer)
+            )
+        raise Unreachable(
+            f"{self._settings.export_url} answers {said}, as no Export API does:"
+            " check AMP_EXPORT_URL"
+        )
+
+    def _chunks(self, answer: requests.Response, deadline: float) -> Iterator[bytes]:
+        for chunk in answer.iter_content(CHUNK):
+            if self._is_stopped():
+                raise Interrupted
+            if time.monotonic() > deadline:
+                raise TooMuch(f"no end after {self._settings.answer_seconds:g} s")
+            yield chunk
+
+
+@contextmanager
+def _transport_faults() -> Iterator[None]:
+    try:
+        yield
+    except requests.ConnectTimeout as error:
+        raise Unreachable(_cause(error)) from error
+    except requests.ReadTimeout as error:
+        raise TooMuch("no answer in time") from error
+    except requests.ConnectionError as error:
+        if error.args and isinstance(error.args[0], ReadTimeoutError):
+            raise TooMuch("the answer stopped arriving") from error
+        if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
+            raise Unreachable(_cause(error)) from error
+        raise Busy(f"the connection broke ({_cause(error)})") from error
+    except requests.RequestException as error:
+        raise Busy(f"the answer broke off ({_cause(error)})") from error
+
+
+def _cause(error: BaseException) -> str:
+    """The innermost reason, without the address and its parameters."""
+    while error.__cause__ or error.__context__:
+        error = error.__cause__ or error.__context__
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__
+
+
+def _first_line(answer: requests.Response) -> str:
+    body = next(answer.iter_content(200), b"").decode("utf-8", "replace").strip()
+    return body.splitlines()[0] if body and not body.startswith("<") else ""
+
+
+def _retry_after(answer: requests.Response) -> float | None:
+    """RFC 9110, 10.2.3: seconds or a date."""
+    text = answer.headers.get("Retry-After", "")
+    if text.isdecimal():
+        seconds = float(text)
+    else:
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except ValueError:
+            return None
+    return min(max(seconds, 0), LONGEST_PAUSE_SECONDS)

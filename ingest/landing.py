@@ -1,0 +1,157 @@
+"""Where objects land: a folder or S3, behind one small interface.
+
+A key never changes content: `put` of a key that is there already does nothing, and an
+object becomes visible whole or not at all.
+"""
+
+import base64
+import os
+import time
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import NamedTemporaryFile
+from typing import IO, Any, Protocol
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ingest.settings import Settings
+
+STALE_SECONDS = 24 * 3600
+
+
+class LandingError(Exception):
+    """The landing cannot be read or written; the message says why."""
+
+
+class Landing(Protocol):
+    """A store of objects under keys like `events/…` and `ledger/…`."""
+
+    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
+        """Land an object whose SHA-256 (hex) is given; False if it was there."""
+
+    def read(self, prefix: str) -> Iterable[tuple[str, bytes]]:
+        """Key and content of each object whose key begins with `prefix`."""
+
+
+def open_landing(settings: Settings) -> Landing:
+    """The landing that the settings name. Raises LandingError if it is no use."""
+    if settings.landing.startswith("s3://"):
+        return S3Landing(settings)
+    return FolderLanding(Path(settings.landing))
+
+
+class FolderLanding:
+    """Objects as files below a folder."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        # On the same file system as the objects, so that linking them is atomic.
+        self._incoming = root / ".incoming"
+        with _folder_errors(root):
+            self._incoming.mkdir(parents=True, exist_ok=True)
+            for left in self._incoming.iterdir():
+                if time.time() - left.stat().st_mtime > STALE_SECONDS:
+                    left.unlink(missing_ok=True)
+
+    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
+        path = self._root / key
+        with _folder_errors(self._root):
+            if path.exists():
+                return False
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._incoming) as incoming:
+                copyfileobj(content, incoming)
+                incoming.flush()
+                os.fsync(incoming.fileno())
+                os.fchmod(incoming.fileno(), 0o644)
+                try:
+                    os.link(incoming.name, path)
+                except FileExistsError:
+                    return False
+        return True
+
+    def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        with _folder_errors(self._root):
+            for path in sorted((self._root / prefix).rglob("*.json")):
+                yield path.relative_to(self._root).as_posix(), path.read_bytes()
+
+
+@contextmanager
+def _folder_errors(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise LandingError(
+            f"the landing folder {root} cannot be used: {error.strerror or error}"
+        ) from error
+
+
+class S3Landing:
+    """Objects in a bucket, each upload checked by S3 and none overwritten."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._bucket, _, prefix = settings.landing.removeprefix("s3://").partition("/")
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        with self._errors():
+            self._client = boto3.client(
+                "s3",
+                region_name=settings.aws_region,
+                aws_access_key_id=settings.aws_access_key,
+                aws_secret_access_key=settings.aws_secret_key,
+                config=Config(
+                    connect_timeout=10,
+                    read_timeout=60,
+                    retries={"mode": "standard", "max_attempts": 5},
+                    max_pool_connections=16,
+                ),
+            )
+
+    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
+        checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        with self._errors():
+            try:
+                self._client.put_object(
+                    Bucket=self._bucket,
+                    Key=self._prefix + key,
+                    Body=content,
+                    ChecksumSHA256=checksum,
+                    IfNoneMatch="*",
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] == "PreconditionFailed":
+                    return False
+                raise
+        return True
+
+    def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+        with self._errors(), ThreadPoolExecutor(8) as pool:
+            yield from pool.map(self._get, self._keys(prefix))
+
+    def _keys(self, prefix: str) -> Iterator[str]:
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
+        return (entry["Key"] for page in pages for entry in page.get("Contents", []))
+
+    def _get(self, key: str) -> tuple[str, bytes]:
+        answer: dict[str, Any] = self._client.get_object(Bucket=self._bucket, Key=key)
+        return key.removeprefix(self._prefix), answer["Body"].read()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except ClientError as error:
+            reason = "{Code}: {Message}".format_map(error.response["Error"])
+            raise LandingError(
+                f"the bucket {self._bucket} cannot be used: {reason}"
+            ) from error
+        except BotoCoreError as error:
+            raise LandingError(
+                f"the bucket {self._bucket} cannot be used: {error}"
+            ) from error

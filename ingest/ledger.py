@@ -1,0 +1,151 @@
+"""The ledger: what each upload hour holds, kept in the landing beside the events.
+
+An object `ledger/<project_id>/<YYYY-MM-DD>/<run_id>-<HH>.json` holds one JSON line for
+each hour that one answer of the Export API settled. Lines are only ever added; of
+several for one hour the newest counts.
+"""
+
+import io
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, fields, replace
+from datetime import datetime
+from hashlib import sha256
+from itertools import groupby
+from typing import Any, Literal
+
+from ingest import __version__
+from ingest.landing import Landing, LandingError
+from ingest.windows import HOUR
+
+# A 404 may come from a delay at Amplitude rather than from an hour without events.
+EMPTY_UNTIL = 48 * HOUR
+
+UNKNOWN_PROJECT = "unknown"
+
+
+@dataclass(frozen=True)
+class LandedFile:
+    """An object in the landing and the archive's member it came from."""
+
+    key: str
+    member: str
+    event_count: int
+    byte_count: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class HourRecord:
+    """What an upload hour was found to hold.
+
+    `project_id` is None while no member has named the project yet.
+    `window_limit_hours` is the longest window that the API served when a longer one
+    was too much for it; None while none was.
+    """
+
+    project_id: str | None
+    hour: datetime
+    status: Literal["landed", "empty", "too_large"]
+    files: list[LandedFile]
+    window_start: datetime
+    window_end: datetime
+    exported_at: datetime
+    run_id: str
+    api_key_id: str
+    window_limit_hours: int | None
+
+    @property
+    def event_count(self) -> int:
+        return sum(file.event_count for file in self.files)
+
+    @property
+    def byte_count(self) -> int:
+        return sum(file.byte_count for file in self.files)
+
+    def is_settled(self) -> bool:
+        """Whether the hour need not be asked for again."""
+        return self.status != "empty" or self.exported_at - self.hour >= EMPTY_UNTIL
+
+    def to_line(self) -> str:
+        counts = {
+            "event_count": self.event_count,
+            "file_count": len(self.files),
+            "byte_count": self.byte_count,
+            "ingest_version": __version__,
+        }
+        return json.dumps(asdict(self) | counts, default=datetime.isoformat)
+
+    @classmethod
+    def from_line(cls, line: bytes) -> "HourRecord":
+        """Raises ValueError, KeyError or TypeError if the line is no record."""
+        given: dict[str, Any] = json.loads(line)
+        values = {one.name: given[one.name] for one in fields(cls)}
+        for name in ("hour", "window_start", "window_end", "exported_at"):
+            values[name] = datetime.fromisoformat(values[name])
+        values["files"] = [LandedFile(**file) for file in values["files"]]
+        return cls(**values)
+
+
+class Ledger:
+    """The ledger of one project: as it was when the run began, and added to since."""
+
+    def __init__(self, landing: Landing, api_key_id: str, project_id: str | None):
+        """Read it. `project_id` None means: the project that the API key is of.
+
+        Raises LandingError if the landing or a line in it cannot be read.
+        """
+        self._landing = landing
+        self._records: dict[datetime, HourRecord] = {}
+        self._unwritten: list[HourRecord] = []
+        self.project_id = project_id
+        self.window_limit_hours: int | None = None
+        for record in sorted(_read(landing), key=lambda record: record.exported_at):
+            if project_id and record.project_id:
+                is_ours = record.project_id == project_id
+            else:
+                is_ours = record.api_key_id == api_key_id
+            if is_ours:
+                self._records[record.hour] = record
+                self.project_id = record.project_id or self.project_id
+                self.window_limit_hours = record.window_limit_hours
+
+    @property
+    def first_hour(self) -> datetime | None:
+        """The oldest hour it knows of."""
+        return min(self._records, default=None)
+
+    def is_open(self, hour: datetime) -> bool:
+        """Whether the hour is to be asked for."""
+        record = self._records.get(hour)
+        return record is None or not record.is_settled()
+
+    def add(self, records: list[HourRecord]) -> None:
+        """Write the records; while the project has no name they wait for `flush`."""
+        self._records |= {record.hour: record for record in records}
+        self._unwritten += records
+        if self.project_id:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits. Raises LandingError."""
+        project = self.project_id
+        waiting = sorted(self._unwritten, key=lambda record: record.hour)
+        for day, records in groupby(waiting, key=lambda record: record.hour.date()):
+            lines = [replace(record, project_id=project) for record in records]
+            name = f"{lines[0].run_id}-{lines[0].hour:%H}.json"
+            content = "".join(record.to_line() + "\n" for record in lines).encode()
+            self._landing.put(
+                f"ledger/{project or UNKNOWN_PROJECT}/{day}/{name}",
+                io.BytesIO(content),
+                sha256(content).hexdigest(),
+            )
+        self._unwritten.clear()
+
+
+def _read(landing: Landing) -> Iterator[HourRecord]:
+    for key, content in landing.read("ledger/"):
+        try:
+            yield from map(HourRecord.from_line, content.splitlines())
+        except (ValueError, KeyError, TypeError) as error:
+            raise LandingError(f"{key} in the landing is no ledger: {error}") from error

@@ -1,0 +1,40 @@
+"""A log file for each run, short messages on the terminal, and no secret in either."""
+
+import logging
+from datetime import datetime
+from pathlib import Path
+
+FOLDER = Path("logs")
+
+
+def start(started: datetime, secrets: list[str]) -> Path:
+    """Log to `logs/logs_<time>.log` and to stderr. Returns the file's path.
+
+    Raises OSError if the file cannot be written.
+    """
+    FOLDER.mkdir(exist_ok=True)
+    path = FOLDER / f"logs_{started:%Y-%m-%d_%H-%M-%S}.log"
+    to_file = logging.FileHandler(path, encoding="utf-8")
+    to_file.setFormatter(
+        _Redacting("%(asctime)s %(levelname)s %(message)s", secrets=secrets)
+    )
+    to_terminal = logging.StreamHandler()
+    to_terminal.setLevel(logging.INFO)
+    to_terminal.setFormatter(_Redacting("%(message)s", secrets=secrets))
+    logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
+    logging.getLogger("ingest").setLevel(logging.DEBUG)
+    # botocore tells where it found credentials; that is nothing to keep.
+    logging.getLogger("botocore").setLevel(logging.WARNING)
+    return path
+
+
+class _Redacting(logging.Formatter):
+    def __init__(self, form: str, *, secrets: list[str]) -> None:
+        super().__init__(form)
+        self._secrets = secrets
+
+    def format(self, record: logging.LogRecord) -> str:
+        text = super().format(record)
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return text

@@ -1,0 +1,325 @@
+"""Lead a run: ask for the open hours, land what comes, record what is settled."""
+
+import logging
+import random
+import secrets
+import threading
+from collections import Counter, defaultdict, deque
+from collections.abc import Iterable
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import count
+
+from tqdm import tqdm
+
+from ingest import archive
+from ingest.archive import ArchiveError
+from ingest.export import (
+    Busy,
+    ExportClient,
+    Interrupted,
+    NoData,
+    TooMuch,
+    Unreachable,
+)
+from ingest.landing import Landing
+from ingest.ledger import HourRecord, LandedFile, Ledger
+from ingest.members import Format, MemberError, MemberName, prove
+from ingest.settings import Settings, SettingsError
+from ingest.windows import Window, windows
+
+log = logging.getLogger(__name__)
+
+# A month: a year's backfill of a small project is a dozen requests.
+LONGEST_WINDOW_HOURS = 30 * 24
+
+# Amplitude allows 5 requests at once to a project; one is left for other clients.
+MOST_REQUESTS_AT_ONCE = 4
+
+ATTEMPTS = 5
+ATTEMPTS_TO_CONNECT = 3
+ATTEMPTS_AT_DAMAGED = 2
+LONGEST_BACKOFF_SECONDS = 60
+
+# So many failed windows in a row are an outage, not a few bad hours.
+FAILURES_IN_A_ROW = 12
+
+
+class Outage(Exception):
+    """The API cannot be worked with now: the run ends, the rest stays open."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to land: see `python -m ingest --help`."""
+
+    format: Format = "json.gz"
+    validate: bool = False
+    workers: int = MOST_REQUESTS_AT_ONCE
+
+
+@dataclass
+class Summary:
+    """What a run did. Hours are counted by status; bytes are those landed."""
+
+    hours: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    bytes: int = 0
+    requests: int = 0
+    retries: int = 0
+
+    def __str__(self) -> str:
+        hours = [f"{self.hours[status]} {status}" for status in sorted(self.hours)]
+        return (
+            f"{self.hours.total()} hours ({', '.join(hours) or 'none asked for'}),"
+            f" {self.events} events, {self.bytes} bytes, {self.requests} requests,"
+            f" {self.retries} retries"
+        )
+
+
+@dataclass(frozen=True)
+class _Landed:
+    """An answer that was read to its end."""
+
+    records: list[HourRecord]
+    faults: dict[datetime, str]
+    attempts: int = 1
+
+
+@dataclass(frozen=True)
+class _Failed:
+    """A window that gave no whole answer. `is_too_much`: a shorter one may."""
+
+    reason: str
+    is_too_much: bool
+    attempts: int = 1
+
+
+class Run:
+    """One run over a set of hours."""
+
+    def __init__(
+        self, settings: Settings, landing: Landing, ledger: Ledger, options: Options
+    ) -> None:
+        self._settings = settings
+        self._landing = landing
+        self._ledger = ledger
+        self._options = options
+        self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
+        self._stop = threading.Event()
+        self._client = ExportClient(settings, self._stop.is_set)
+        self._limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
+        self._pending: deque[Window] = deque()
+        self._faulty: set[datetime] = set()
+        self._failures_in_a_row = 0
+        self.summary = Summary()
+
+    def land(self, hours: Iterable[datetime]) -> Summary:
+        """Ask for the hours and land them; what is settled is in the ledger after.
+
+        Raises Refused, Unreachable, Outage, LandingError, SettingsError or
+        KeyboardInterrupt when the run cannot go on; hours settled until then stay so.
+        """
+        self._pending.extend(windows(hours, self._limit))
+        hour_count = sum(map(len, self._pending))
+        workers = min(self._options.workers, MOST_REQUESTS_AT_ONCE)
+        running: dict[Future[_Landed | _Failed], Window] = {}
+        pool = ThreadPoolExecutor(workers)
+        try:
+            with tqdm(total=hour_count, unit="h", disable=None) as bar:
+                while self._pending or running:
+                    while self._pending and len(running) < workers:
+                        window = self._pending.popleft()
+                        running[pool.submit(self._answer, window)] = window
+                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    for future in done:
+                        bar.update(self._take(running.pop(future), future.result()))
+        finally:
+            self._stop.set()
+            # A thread may sit in a socket for minutes; what it does is not recorded.
+            pool.shutdown(wait=False, cancel_futures=True)
+            self._ledger.flush()
+        return self.summary
+
+    def _take(self, window: Window, answer: _Landed | _Failed) -> int:
+        """Record what an answer settled, ask again for what it did not.
+
+        Returns the number of hours that are done with.
+        """
+        self.summary.requests += answer.attempts
+        self.summary.retries += answer.attempts - 1
+        if isinstance(answer, _Landed):
+            self._failures_in_a_row = 0
+            return self._record(answer)
+        self._failures_in_a_row += 1
+        if answer.is_too_much:
+            self._failures_in_a_row = 0
+            return self._shorten(window, answer.reason)
+        if self._failures_in_a_row == FAILURES_IN_A_ROW:
+            raise Outage(
+                f"{FAILURES_IN_A_ROW} windows failed in a row, the last one with:"
+                f" {answer.reason}"
+            )
+        if len(window) == 1:
+            return self._leave_open(window.first, answer.reason)
+        log.warning("%s: %s; asking for its halves", window, answer.reason)
+        self._pending.extendleft(reversed(window.halves()))
+        return 0
+
+    def _record(self, answer: _Landed) -> int:
+        self._ledger.add(answer.records)
+        for record in answer.records:
+            self.summary.hours[record.status] += 1
+            self.summary.events += record.event_count
+            self.summary.bytes += record.byte_count
+        done = len(answer.records)
+        again = []
+        for hour, reason in answer.faults.items():
+            if hour in self._faulty:
+                done += self._leave_open(hour, reason)
+            else:
+                log.warning("%s; asking again", reason)
+                again.append(hour)
+        self._faulty.update(again)
+        self._pending.extendleft(reversed(windows(again, self._limit)))
+        return done
+
+    def _shorten(self, window: Window, reason: str) -> int:
+        if len(window) == 1:
+            log.error(
+                "%s: too large for the Export API (%s). Amplitude delivers such an hour"
+                " by its own export to Amazon S3: Settings, Data Destinations.",
+                window,
+                reason,
+            )
+            self._ledger.add(
+                [self._new_record(window, window.first, [], is_too_large=True)]
+            )
+            self.summary.hours["too_large"] += 1
+            return 1
+        halves = window.halves()
+        self._limit = min(self._limit, len(halves[0]))
+        self._ledger.window_limit_hours = self._limit
+        log.info("%s: %s; asking for %d h at once", window, reason, self._limit)
+        pending = [*halves, *self._pending]
+        self._pending = deque(
+            piece for window in pending for piece in window.pieces(self._limit)
+        )
+        return 0
+
+    def _leave_open(self, hour: datetime, reason: str) -> int:
+        log.error("%s stays open: %s", Window(hour, hour), reason)
+        self.summary.hours["open"] += 1
+        return 1
+
+    def _answer(self, window: Window) -> _Landed | _Failed:
+        """Ask for a window until there is an answer or no use in asking again."""
+        for attempt in count(1):
+            pause = None
+            try:
+                return replace(self._land_window(window), attempts=attempt)
+            except TooMuch as fault:
+                reason, most = str(fault), ATTEMPTS_AT_DAMAGED
+                if len(window) > 1 or not fault.may_pass or attempt == most:
+                    return _Failed(reason, True, attempt)
+            except Busy as fault:
+                reason, most, pause = str(fault), ATTEMPTS, fault.retry_after
+                if fault.is_throttled and attempt == most:
+                    raise Outage(f"Amplitude is busy ({reason})") from fault
+            except ArchiveError as fault:
+                reason, most = str(fault), ATTEMPTS_AT_DAMAGED
+            except Unreachable as fault:
+                reason, most = str(fault), ATTEMPTS_TO_CONNECT
+                if attempt == most:
+                    raise
+            if attempt == most:
+                return _Failed(reason, False, attempt)
+            self._wait(window, reason, attempt, pause)
+        raise AssertionError
+
+    def _wait(
+        self, window: Window, reason: str, attempt: int, pause: float | None
+    ) -> None:
+        if pause is None:
+            # Full jitter, so that clients that failed together come back apart:
+            # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter
+            backoff = self._settings.backoff_seconds * 2**attempt
+            pause = random.uniform(0.5, 1) * min(backoff, LONGEST_BACKOFF_SECONDS)
+        log.info("%s: %s; again in %.1f s", window, reason, pause)
+        if self._stop.wait(pause):
+            raise Interrupted
+
+    def _land_window(self, window: Window) -> _Landed:
+        files: dict[datetime, list[LandedFile]] = defaultdict(list)
+        faults: dict[datetime, str] = {}
+        try:
+            with self._client.open(window) as chunks:
+                for name, content in archive.members(chunks):
+                    member = self._recognise(name, window)
+                    try:
+                        files[member.hour].append(self._land_member(member, content))
+                    except MemberError as error:
+                        faults[member.hour] = f"{name}: {error}"
+        except NoData:
+            pass
+        records = [
+            self._new_record(window, hour, files.get(hour, []))
+            for hour in window.hours()
+            if hour not in faults
+        ]
+        return _Landed(records, faults)
+
+    def _recognise(self, name: str, window: Window) -> MemberName:
+        try:
+            member = MemberName.parse(name)
+        except MemberError as error:
+            raise ArchiveError(f"unexpected member: {error}") from None
+        if not window.first <= member.hour <= window.last:
+            raise ArchiveError(f"unexpected member: {name} is not of {window}")
+        self._ledger.project_id = self._ledger.project_id or member.project_id
+        if member.project_id != self._ledger.project_id:
+            raise SettingsError(
+                f"AMP_API_KEY is of project {member.project_id}, but AMP_PROJECT_ID or"
+                f" the ledger says {self._ledger.project_id}"
+            )
+        return member
+
+    def _land_member(self, member: MemberName, chunks: Iterable[bytes]) -> LandedFile:
+        format = self._options.format
+        proof = prove(chunks, format, validate=self._options.validate)
+        key = (
+            f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
+            f"{member.part}-{proof.sha256[:16]}.{format}"
+        )
+        with proof.content as content:
+            self._landing.put(key, content, proof.sha256)
+        return LandedFile(
+            key=key,
+            member=member.name,
+            event_count=proof.event_count,
+            byte_count=proof.byte_count,
+            sha256=proof.sha256,
+        )
+
+    def _new_record(
+        self,
+        window: Window,
+        hour: datetime,
+        files: list[LandedFile],
+        *,
+        is_too_large: bool = False,
+    ) -> HourRecord:
+        found = "landed" if files else "empty"
+        return HourRecord(
+            project_id=self._ledger.project_id,
+            hour=hour,
+            status="too_large" if is_too_large else found,
+            files=files,
+            window_start=window.first,
+            window_end=window.last,
+            exported_at=datetime.now(UTC),
+            run_id=self._run_id,
+            api_key_id=self._settings.api_key_id,
+            window_limit_hours=self._ledger.window_limit_hours,
+        )

@@ -1,0 +1,136 @@
+"""Settings: from the environment, then from `.env`."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from hashlib import sha256
+from typing import Literal
+from urllib.parse import urlsplit
+
+from ingest.windows import parse_hour
+
+# https://amplitude.com/docs/apis/analytics/export
+EXPORT_URLS = {
+    "us": "https://amplitude.com/api/2/export",
+    "eu": "https://analytics.eu.amplitude.com/api/2/export",
+}
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+class SettingsError(Exception):
+    """A setting is missing or malformed; the message names it and where to set it."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Everything `ingest` is told from outside."""
+
+    api_key: str
+    secret_key: str = field(repr=False)
+    region: Literal["us", "eu"]
+    export_url: str
+    landing: str
+    start: datetime | None
+    project_id: str | None
+    timeout_seconds: float
+    answer_seconds: float
+    backoff_seconds: float
+    aws_region: str | None
+    aws_access_key: str | None = field(repr=False)
+    aws_secret_key: str | None = field(repr=False)
+
+    @property
+    def api_key_id(self) -> str:
+        """Names the API key, and so the project, without telling the key."""
+        return sha256(self.api_key.encode()).hexdigest()[:16]
+
+    @property
+    def secrets(self) -> list[str]:
+        """What must never be seen in a log."""
+        values = (self.secret_key, self.api_key, self.aws_secret_key)
+        return [value for value in values if value]
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str]) -> "Settings":
+        """Raises SettingsError for the first variable that is missing or malformed."""
+        given = {name: value.strip() for name, value in environment.items()}
+
+        def required(name: str) -> str:
+            if not given.get(name):
+                raise SettingsError(
+                    f"{name} is not set: set it in .env (see .env.example) or in the"
+                    " environment"
+                )
+            return given[name]
+
+        def seconds(name: str, default: float) -> float:
+            try:
+                value = float(given.get(name) or default)
+            except ValueError:
+                value = -1
+            if value < 0:
+                raise SettingsError(f"{name} is not a number of seconds: {given[name]}")
+            return value
+
+        region = given.get("AMP_REGION") or "us"
+        if region not in EXPORT_URLS:
+            raise SettingsError(f"AMP_REGION is neither us nor eu: {region}")
+        project_id = given.get("AMP_PROJECT_ID") or None
+        if project_id and not project_id.isdecimal():
+            raise SettingsError(f"AMP_PROJECT_ID is not a number: {project_id}")
+        access_key = given.get("AWS_ACCESS_KEY") or None
+        secret_key = given.get("AWS_SECRET_KEY") or None
+        if bool(access_key) != bool(secret_key):
+            missing = "AWS_SECRET_KEY" if access_key else "AWS_ACCESS_KEY"
+            required(missing)
+        return cls(
+            api_key=required("AMP_API_KEY"),
+            secret_key=required("AMP_SECRET_KEY"),
+            region=region,
+            export_url=_export_url(given.get("AMP_EXPORT_URL") or EXPORT_URLS[region]),
+            landing=_landing(given),
+            start=_start(given.get("AMP_START")),
+            project_id=project_id,
+            timeout_seconds=seconds("AMP_TIMEOUT_SECONDS", 300),
+            answer_seconds=seconds("AMP_ANSWER_SECONDS", 3600),
+            backoff_seconds=seconds("AMP_BACKOFF_SECONDS", 1),
+            aws_region=given.get("AWS_REGION") or None,
+            aws_access_key=access_key,
+            aws_secret_key=secret_key,
+        )
+
+
+def _export_url(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https") or parts.username:
+        raise SettingsError(
+            "AMP_EXPORT_URL is not an address like https://host/api/2/export"
+        )
+    if parts.scheme == "http" and host not in LOOPBACK:
+        raise SettingsError(
+            "AMP_EXPORT_URL is not https: the keys would travel in the clear"
+        )
+    return url
+
+
+def _landing(given: Mapping[str, str]) -> str:
+    bucket = given.get("AWS_BUCKET") or given.get("AWS_BUCKET_NAME")
+    landing = given.get("LANDING") or (f"s3://{bucket}" if bucket else "data/landing")
+    if landing.startswith("s3://") and not landing.removeprefix("s3://").strip("/"):
+        raise SettingsError("LANDING names no bucket: it is like s3://bucket/prefix")
+    if "://" in landing and not landing.startswith("s3://"):
+        raise SettingsError("LANDING is neither s3://bucket/prefix nor a folder")
+    return landing
+
+
+def _start(text: str | None) -> datetime | None:
+    try:
+        return parse_hour(text) if text else None
+    except ValueError:
+        raise SettingsError(
+            f"AMP_START is not a day or hour like 2026-01-31 or 2026-01-31T05: {text}"
+        ) from None
