@@ -1,0 +1,138 @@
+{% set typed_fields = {
+    "event_id": "device_event_number",
+    "session_id": "amplitude_session_id",
+    "sample_rate": "sample_rate",
+    "location_lat": "latitude",
+    "location_lng": "longitude",
+    "event_time": "occurred_at",
+    "client_event_time": "client_occurred_at",
+    "client_upload_time": "client_uploaded_at",
+    "server_received_time": "received_at",
+    "server_upload_time": "uploaded_at",
+    "processed_time": "processed_at",
+    "user_creation_time": "user_created_at",
+} %}
+
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        on_schema_change="append_new_columns",
+        pre_hook=["{{ find_new_files('events') }}", "{{ keep_whole_files() }}"],
+        post_hook="{{ number_new_rows() }}",
+    )
+}}
+
+with
+
+landed as (
+    select * from {{ source("amplitude", "events") }}
+),
+
+-- one row per line of a file that was not here before
+parsed as (
+    select
+        *,
+        {{ landing_key("filename") }} as landing_key,
+        {{ parse_json("raw_json", exported_fields()) }} as exported
+    from landed
+    {% if is_incremental() -%}
+        where
+            {{ landing_key("filename") }} not in (select landing_key from {{ this }})
+    {%- endif %}
+),
+
+final as (
+    select
+        -- ids
+        split_part(split_part(landing_key, '/', -1), '.', 1) || '-' || file_row_number
+            as landed_row_id,
+        coalesce(exported['app']::varchar, split_part(landing_key, '/', 2))
+            as project_id,
+        exported['uuid']::varchar as event_id,
+        exported['$insert_id']::varchar as insert_id,
+        exported['$insert_key']::varchar as insert_key,
+        try_cast(exported['event_id']::varchar as bigint) as device_event_number,
+        exported['amplitude_id']::varchar as amplitude_id,
+        exported['user_id']::varchar as amplitude_user_id,
+        exported['device_id']::varchar as device_id,
+        try_cast(exported['session_id']::varchar as bigint) as amplitude_session_id,
+        exported['source_id']::varchar as source_id,
+        exported['partner_id']::varchar as partner_id,
+        exported['adid']::varchar as advertising_id,
+        exported['idfa']::varchar as apple_advertising_id,
+
+        -- text
+        exported['event_type']::varchar as event_type,
+        exported['amplitude_event_type']::varchar as amplitude_event_type,
+        exported['data_type']::varchar as data_type,
+        exported['$schema']::varchar as schema_version,
+        exported['library']::varchar as client_library,
+        exported['platform']::varchar as platform,
+        exported['os_name']::varchar as os_name,
+        exported['os_version']::varchar as os_version,
+        exported['version_name']::varchar as app_version,
+        exported['start_version']::varchar as first_app_version,
+        exported['device_type']::varchar as device_type,
+        exported['device_family']::varchar as device_family,
+        exported['device_brand']::varchar as device_brand,
+        exported['device_manufacturer']::varchar as device_manufacturer,
+        exported['device_model']::varchar as device_model,
+        exported['device_carrier']::varchar as device_carrier,
+        exported['language']::varchar as device_language,
+        exported['ip_address']::varchar as ip_address,
+        exported['country']::varchar as country,
+        exported['region']::varchar as region,
+        exported['city']::varchar as city,
+        exported['dma']::varchar as designated_market_area,
+
+        -- numbers
+        try_cast(exported['sample_rate']::varchar as double) as sample_rate,
+        try_cast(exported['location_lat']::varchar as double) as latitude,
+        try_cast(exported['location_lng']::varchar as double) as longitude,
+
+        -- booleans
+        coalesce(exported['is_attribution_event']::varchar = 'true', false)
+            as is_attribution_event,
+        coalesce(exported['paying']::varchar = 'true', false)
+            as is_paying,
+
+        -- timestamps
+        try_cast(exported['event_time']::varchar as timestamp) as occurred_at,
+        try_cast(exported['client_event_time']::varchar as timestamp)
+            as client_occurred_at,
+        try_cast(exported['client_upload_time']::varchar as timestamp)
+            as client_uploaded_at,
+        try_cast(exported['server_received_time']::varchar as timestamp) as received_at,
+        try_cast(exported['server_upload_time']::varchar as timestamp) as uploaded_at,
+        try_cast(exported['processed_time']::varchar as timestamp) as processed_at,
+        try_cast(exported['user_creation_time']::varchar as timestamp)
+            as user_created_at,
+
+        -- objects
+        {{ strip_json_null("exported['event_properties']") }} as event_properties,
+        {{ strip_json_null("exported['user_properties']") }} as user_properties,
+        {{ strip_json_null("exported['global_user_properties']") }}
+            as global_user_properties,
+        {{ strip_json_null("exported['group_properties']") }} as group_properties,
+        {{ strip_json_null("exported['groups']") }} as user_groups,
+        {{ strip_json_null("exported['plan']") }} as tracking_plan,
+        {{ strip_json_null("exported['data']") }} as ingestion_data,
+        {{ strip_json_null("exported['amplitude_attribution_ids']") }}
+            as attribution_ids,
+
+        -- lineage
+        exported is not null as is_parsed,
+        {% for field, column in typed_fields.items() -%}
+            {{ "+ " if not loop.first -}}
+            (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {% endfor %} as unparsed_field_count,
+        landing_key,
+        file_row_number,
+        file_content_key,
+        file_last_modified as file_modified_at,
+        loaded_at
+    from parsed
+)
+
+select * from final

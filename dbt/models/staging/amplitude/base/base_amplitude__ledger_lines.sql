@@ -1,0 +1,74 @@
+{% set ledger_fields = {
+    "project_id": "VARCHAR",
+    "run_id": "VARCHAR",
+    "status": "VARCHAR",
+    "ingest_version": "VARCHAR",
+    "event_count": "VARCHAR",
+    "file_count": "VARCHAR",
+    "byte_count": "VARCHAR",
+    "hour": "VARCHAR",
+    "window_start": "VARCHAR",
+    "window_end": "VARCHAR",
+    "exported_at": "VARCHAR",
+    "files": "JSON",
+} %}
+
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ find_new_files('ledger') }}",
+    )
+}}
+
+with
+
+landed as (
+    select * from {{ source("amplitude", "ledger") }}
+),
+
+-- one row per line of a ledger object that was not here before
+parsed as (
+    select
+        *,
+        {{ landing_key("filename") }} as landing_key,
+        {{ parse_json("raw_json", ledger_fields) }} as recorded
+    from landed
+    {% if is_incremental() -%}
+        where
+            {{ landing_key("filename") }} not in (select landing_key from {{ this }})
+    {%- endif %}
+),
+
+final as (
+    select
+        -- ids
+        landing_key || '#' || (recorded['hour']::varchar) as ledger_line_id,
+        recorded['project_id']::varchar as project_id,
+        recorded['run_id']::varchar as run_id,
+
+        -- text
+        recorded['status']::varchar as status,
+        recorded['ingest_version']::varchar as ingest_version,
+
+        -- numbers
+        (recorded['event_count']::varchar)::bigint as event_count,
+        (recorded['file_count']::varchar)::bigint as file_count,
+        (recorded['byte_count']::varchar)::bigint as byte_count,
+
+        -- timestamps
+        left(recorded['hour']::varchar, 19)::timestamp as upload_hour_started_at,
+        left(recorded['window_start']::varchar, 19)::timestamp as window_started_at,
+        left(recorded['window_end']::varchar, 19)::timestamp as window_ended_at,
+        left(recorded['exported_at']::varchar, 26)::timestamp as exported_at,
+
+        -- objects
+        recorded['files'] as files,
+
+        -- lineage
+        landing_key,
+        loaded_at
+    from parsed
+)
+
+select * from final
