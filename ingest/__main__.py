@@ -85,6 +85,8 @@ def _ingest(settings: Settings, arguments: argparse.Namespace, now: datetime) ->
     landing = open_landing(settings)
     ledger = Ledger(landing, settings.api_key_id, settings.project_id)
     wanted = _wanted(settings, arguments, ledger, now)
+    if wanted is None:
+        return DONE
     hours = [hour for hour in wanted.hours() if arguments.force or ledger.is_open(hour)]
     if arguments.dry_run:
         limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
@@ -105,7 +107,7 @@ def _ingest(settings: Settings, arguments: argparse.Namespace, now: datetime) ->
 
 def _wanted(
     settings: Settings, arguments: argparse.Namespace, ledger: Ledger, now: datetime
-) -> Window:
+) -> Window | None:
     first = arguments.start or settings.start or ledger.first_hour
     if first is None:
         raise SettingsError(
@@ -118,7 +120,7 @@ def _wanted(
         raise SettingsError("START lies after END")
     if max(first, last) > safe:
         log.info("hours after %s are not complete at Amplitude yet", Window(safe, safe))
-    return Window(first, min(last, safe))
+    return Window(first, min(last, safe)) if first <= safe else None
 
 
 def _first_hour(text: str, *, end: bool = False) -> datetime:

@@ -152,7 +152,7 @@ def _transport_faults() -> Iterator[None]:
             raise Unreachable(_cause(error)) from error
         raise Busy(f"the connection broke ({_cause(error)})") from error
     except requests.RequestException as error:
-        raise Busy(f"the answer broke off ({_cause(error)})") from error
+        raise Busy("the answer broke off") from error
 
 
 def _cause(error: BaseException) -> str:

@@ -112,6 +112,7 @@ class Run:
         self._limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
         self._pending: deque[Window] = deque()
         self._faulty: set[datetime] = set()
+        self._is_length_proven = False
         self._failures_in_a_row = 0
         self.summary = Summary()
 
@@ -129,7 +130,10 @@ class Run:
         try:
             with tqdm(total=hour_count, unit="h", disable=None) as bar:
                 while self._pending or running:
-                    while self._pending and len(running) < workers:
+                    # One at a time until a window of this length has worked: so that
+                    # what is too long is paid for once.
+                    most = workers if self._is_length_proven else 1
+                    while self._pending and len(running) < most:
                         window = self._pending.popleft()
                         running[pool.submit(self._answer, window)] = window
                     done, _ = wait(running, return_when=FIRST_COMPLETED)
@@ -151,10 +155,12 @@ class Run:
         self.summary.retries += answer.attempts - 1
         if isinstance(answer, _Landed):
             self._failures_in_a_row = 0
+            self._is_length_proven = True
             return self._record(answer)
         self._failures_in_a_row += 1
         if answer.is_too_much:
             self._failures_in_a_row = 0
+            self._is_length_proven = False
             return self._shorten(window, answer.reason)
         if self._failures_in_a_row == FAILURES_IN_A_ROW:
             raise Outage(

@@ -1,0 +1,468 @@
+"""The ingest through its front door, against the local Export API."""
+
+import gzip
+import hashlib
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from ingest.ledger import HourRecord
+from sandbox.export_api import EXPORT_DIR, ExportApi, Project, serve
+
+DAY = ("--start", "2026-01-14", "--end", "2026-01-14")
+DAY_EVENTS = 2629
+EMPTY_HOURS = {"2026-01-14T03", "2026-01-14T04"}
+BAD_HOUR = "20260114T10"
+
+
+def events(landing: Path) -> Counter[str]:
+    """Every landed event by its `uuid`; fails if an object is not what its key says."""
+    found: Counter[str] = Counter()
+    for path in landing.glob("events/*/*/*/*"):
+        content = path.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        assert path.name.split(".")[0].endswith(digest[:16])
+        lines = gzip.decompress(content) if path.suffix == ".gz" else content
+        found.update(json.loads(line)["uuid"] for line in lines.splitlines())
+    return found
+
+
+def exported(day: str) -> Counter[str]:
+    """Every event of the sample export that was uploaded on that day."""
+    found: Counter[str] = Counter()
+    for path in EXPORT_DIR.glob(f"*/*_{day}_*.json.gz"):
+        with gzip.open(path) as lines:
+            found.update(json.loads(line)["uuid"] for line in lines)
+    return found
+
+
+def ledger(landing: Path) -> dict[str, dict]:
+    """The newest line of each hour, by hours like `2026-01-14T03`."""
+    lines = [
+        json.loads(line)
+        for path in landing.glob("ledger/*/*/*.json")
+        for line in path.read_text().splitlines()
+    ]
+    lines.sort(key=lambda line: line["exported_at"])
+    return {line["hour"][:13]: line for line in lines}
+
+
+def statuses(landing: Path) -> Counter[str]:
+    return Counter(line["status"] for line in ledger(landing).values())
+
+
+def assert_day_is_whole(landing: Path) -> None:
+    assert events(landing) == exported("2026-01-14")
+    assert statuses(landing) == {"landed": 22, "empty": 2}
+
+
+# ------------------------------------------------------------------- what it lands
+
+
+def test_lands_every_event_once_and_says_so_in_the_ledger(ingest, landing, api):
+    run = ingest(*DAY)
+    assert run.returncode == 0, run.stderr
+    assert f"24 hours (2 empty, 22 landed), {DAY_EVENTS} events" in run.stderr
+    assert_day_is_whole(landing)
+    hours = ledger(landing)
+    assert {hour for hour in hours if hours[hour]["status"] == "empty"} == EMPTY_HOURS
+    assert sum(line["event_count"] for line in hours.values()) == DAY_EVENTS
+    for line in hours.values():
+        assert line["project_id"] == "100500123"
+        assert line["file_count"] == len(line["files"])
+        for file in line["files"]:
+            content = (landing / file["key"]).read_bytes()
+            assert file["byte_count"] == len(content)
+            assert file["sha256"] == hashlib.sha256(content).hexdigest()
+            assert file["event_count"] == len(gzip.decompress(content).splitlines())
+            assert file["key"].startswith(
+                f"events/100500123/{line['hour'][:10]}/{line['hour'][11:13]}/"
+            )
+            assert Path(file["key"]).name.startswith(
+                file["member"].partition("#")[2][:1] + "-"
+            )
+    assert [(r.start, r.end) for r in api.requests] == [("20260114T00", "20260114T23")]
+
+
+def test_asks_for_nothing_twice(ingest, landing, api):
+    ingest(*DAY)
+    before = {path: path.stat().st_mtime_ns for path in landing.rglob("*")}
+    again = ingest(*DAY)
+    assert again.returncode == 0
+    assert len(api.requests) == 1
+    assert {path: path.stat().st_mtime_ns for path in landing.rglob("*")} == before
+
+
+def test_forced_it_asks_again_and_lands_no_event_twice(ingest, landing, api):
+    ingest(*DAY)
+    assert ingest(*DAY, "--force").returncode == 0
+    assert len(api.requests) == 2
+    assert_day_is_whole(landing)
+
+
+def test_goes_on_where_the_ledger_ends(ingest, landing, api):
+    ingest("--start", "2026-01-14", "--end", "2026-01-14T11")
+    run = ingest("--end", "2026-01-14")
+    assert run.returncode == 0, run.stderr
+    assert api.requests[-1].start == "20260114T12"
+    assert_day_is_whole(landing)
+
+
+def test_begins_at_the_start_in_the_settings(ingest, landing, api):
+    assert ingest("--end", "2026-01-14", AMP_START="2026-01-14").returncode == 0
+    assert_day_is_whole(landing)
+
+
+def test_asks_what_to_begin_with_before_anything_has_landed(ingest):
+    run = ingest()
+    assert run.returncode == 2
+    assert "make ingest START=" in run.stderr
+    assert "AMP_START" in run.stderr
+
+
+def test_waits_for_hours_that_are_not_complete_yet(ingest, api):
+    today = f"{datetime.now(UTC):%Y-%m-%dT%H}"
+    run = ingest("--start", today, "--end", today)
+    assert run.returncode == 0
+    assert "not complete at Amplitude yet" in run.stderr
+    assert api.requests == []
+
+
+def test_shows_what_it_would_ask_for(ingest, landing, api):
+    run = ingest(*DAY, "--dry-run")
+    assert run.stdout.splitlines() == ["2026-01-14T00 to 2026-01-14T23"]
+    assert api.requests == []
+
+
+def test_lands_plain_json_on_request(ingest, landing):
+    assert ingest(*DAY, "--format", "json").returncode == 0
+    assert {path.suffix for path in landing.glob("events/*/*/*/*")} == {".json"}
+    assert_day_is_whole(landing)
+
+
+@pytest.mark.parametrize("status", ["empty", "landed", "too_large"])
+@pytest.mark.parametrize(("age_hours", "empty_is_settled"), [(47, False), (48, True)])
+def test_asks_for_an_empty_hour_until_it_is_48_hours_old(
+    status, age_hours, empty_is_settled
+):
+    hour = datetime(2026, 1, 1, tzinfo=UTC)
+    record = HourRecord(
+        project_id="5",
+        hour=hour,
+        status=status,
+        files=[],
+        window_start=hour,
+        window_end=hour,
+        exported_at=hour + timedelta(hours=age_hours),
+        run_id="r",
+        api_key_id="k",
+        window_limit_hours=None,
+    )
+    assert record.is_settled() == (empty_is_settled or status != "empty")
+    assert HourRecord.from_line(record.to_line().encode()) == record
+
+
+def test_records_a_day_without_events_as_empty(ingest, landing, api):
+    run = ingest("--start", "2026-02-01", "--end", "2026-02-01")
+    assert run.returncode == 0
+    assert "24 hours (24 empty), 0 events" in run.stderr
+    assert statuses(landing) == {"empty": 24}
+    assert ingest("--start", "2026-02-01", "--end", "2026-02-01").returncode == 0
+    assert [request.status for request in api.requests] == [404]
+
+
+def test_does_not_take_one_project_for_another(ingest, landing, tmp_path):
+    ingest(*DAY)
+    other = tmp_path / "export" / "200"
+    other.mkdir(parents=True)
+    for path in EXPORT_DIR.glob("*/*_2026-01-14_*.json.gz"):
+        shutil.copy(path, other / path.name.replace("100500123", "200"))
+    keys = Project("other-key", "other-secret", "200")
+    with serve(tmp_path / "export", projects=[keys]) as api:
+        assert ingest(*DAY, **api.environment).returncode == 0
+        wrong = ingest(*DAY, "--force", AMP_PROJECT_ID="300", **api.environment)
+    assert len(list((landing / "ledger").iterdir())) == 2
+    assert len(list((landing / "events" / "200").rglob("*.json.gz"))) > 22
+    assert wrong.returncode == 2
+    assert "project 200" in wrong.stderr
+
+
+def test_reads_archives_whose_members_are_stored(ingest, landing):
+    with serve(stored=True) as api:
+        assert ingest(*DAY, **api.environment).returncode == 0
+    assert_day_is_whole(landing)
+
+
+# ----------------------------------------------------------------- what goes wrong
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        {"kind": "429"},
+        {"kind": "500", "times": 4},
+        {"kind": "503", "times": 2},
+        {"kind": "drop", "after_bytes": 20_000},
+        {"kind": "truncate", "after_bytes": 20_000},
+        {"kind": "bad_crc", "hours": [BAD_HOUR]},
+        {"kind": "bad_gzip", "hours": [BAD_HOUR]},
+        {"kind": "bad_line", "hours": [BAD_HOUR]},
+        {"kind": "504", "longer_than": 5, "times": None},
+        {"kind": "too_large", "longer_than": 1, "times": None},
+    ],
+    ids=lambda fault: fault["kind"],
+)
+def test_gets_over_a_passing_fault(ingest, landing, api, fault):
+    api.faults.add(**fault)
+    run = ingest(*DAY)
+    assert run.returncode == 0, run.stderr
+    assert len(api.requests) > 1
+    assert_day_is_whole(landing)
+
+
+@pytest.mark.parametrize(
+    ("kind", "reason"),
+    [
+        ("bad_crc", "damaged"),
+        ("bad_gzip", "gzip data is damaged"),
+        ("bad_line", "line 2 is not a JSON object"),
+        ("truncate", "cut off"),
+        ("drop", "broke off"),
+        ("500", "500"),
+    ],
+)
+def test_leaves_an_hour_open_that_stays_bad(ingest, landing, api, kind, reason):
+    after = {"after_bytes": 100} if kind in ("truncate", "drop") else {}
+    api.faults.add(kind, hours=[BAD_HOUR], times=None, **after)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "2026-01-14T10 stays open" in run.stderr
+    assert reason in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "2026-01-14T10" not in ledger(landing)
+    assert statuses(landing) == {"landed": 21, "empty": 2}
+
+    api.faults.replace([])
+    asked_before = len(api.requests)
+    assert ingest(*DAY).returncode == 0
+    again = api.requests[asked_before:]
+    assert [(r.start, r.end) for r in again] == [(BAD_HOUR, BAD_HOUR)]
+    assert_day_is_whole(landing)
+
+
+@pytest.mark.parametrize("kind", ["too_large", "504"])
+def test_records_an_hour_that_is_too_large(ingest, landing, api, kind):
+    api.faults.add(kind, hours=[BAD_HOUR], times=None)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "its own export to Amazon S3" in run.stderr
+    assert statuses(landing) == {"landed": 21, "empty": 2, "too_large": 1}
+    assert ledger(landing)["2026-01-14T10"]["status"] == "too_large"
+
+
+def test_takes_an_answer_that_stops_for_a_window_that_is_too_long(ingest, landing, api):
+    api.faults.add("slow", longer_than=12, times=None, seconds=5)
+    run = ingest(*DAY, AMP_TIMEOUT_SECONDS="0.5")
+    assert run.returncode == 0, run.stderr
+    assert_day_is_whole(landing)
+
+
+def test_takes_an_answer_without_an_end_for_a_window_that_is_too_long(
+    ingest, landing, api
+):
+    api.faults.add("slow", longer_than=12, times=None, seconds=0, chunk_seconds=0.4)
+    run = ingest(*DAY, AMP_ANSWER_SECONDS="0.5")
+    assert run.returncode == 0, run.stderr
+    assert_day_is_whole(landing)
+
+
+def test_remembers_the_size_of_window_that_worked(ingest, landing, api):
+    api.faults.add("504", longer_than=5, times=None)
+    ingest("--start", "2026-01-13", "--end", "2026-01-13")
+    refused = [request for request in api.requests if request.status == 504]
+    assert len(refused) == 3  # 24, 12 and 6 hours
+    ingest("--start", "2026-01-13", "--end", "2026-01-14")
+    assert [r for r in api.requests if r.status == 504] == refused
+    assert ledger(landing)["2026-01-14T00"]["window_limit_hours"] == 3
+
+
+def test_waits_as_long_as_it_is_told(ingest, api):
+    api.faults.add("429", retry_after=2)
+    began = time.monotonic()
+    assert ingest(*DAY).returncode == 0
+    assert time.monotonic() - began > 2
+
+
+def test_gives_up_on_an_api_that_is_always_busy(ingest, landing, api):
+    api.faults.add("429", times=None)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "Amplitude is busy" in run.stderr
+    assert len(api.requests) == 5
+    assert not ledger(landing)
+
+
+def test_gives_up_in_an_outage(ingest, landing, api):
+    api.faults.add("500", times=None)
+    run = ingest("--start", "2025-01-01", "--end", "2026-01-31")
+    assert run.returncode == 1
+    assert "windows failed in a row" in run.stderr
+    assert len(api.requests) < 100
+    assert not ledger(landing)
+
+
+def test_names_what_to_check_when_the_keys_are_refused(ingest, api):
+    run = ingest(*DAY, AMP_SECRET_KEY="wrong-secret-value")
+    assert run.returncode == 3
+    for part in ("Invalid API Key", "AMP_API_KEY", "AMP_SECRET_KEY", "AMP_REGION"):
+        assert part in run.stderr
+    assert [request.status for request in api.requests] == [403]
+
+
+def test_says_that_amplitude_cannot_be_reached(ingest):
+    run = ingest(*DAY, AMP_EXPORT_URL="http://127.0.0.1:9/api/2/export")
+    assert run.returncode == 4
+    assert "cannot be reached" in run.stderr
+    assert "refused" in run.stderr
+
+
+def test_follows_no_redirect(ingest, api):
+    run = ingest(*DAY, AMP_EXPORT_URL=api.url.replace("/export", "/elsewhere"))
+    assert run.returncode == 0  # this path of the sandbox is a 404 like any other
+    run = ingest(*DAY, AMP_EXPORT_URL="http://example.com/api/2/export")
+    assert run.returncode == 2
+    assert "not https" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ({"AMP_API_KEY": ""}, "AMP_API_KEY is not set"),
+        ({"AMP_SECRET_KEY": " "}, "AMP_SECRET_KEY is not set"),
+        ({"AMP_REGION": "mars"}, "AMP_REGION is neither us nor eu"),
+        ({"AMP_START": "yesterday"}, "AMP_START is not a day or hour"),
+        ({"AMP_PROJECT_ID": "mine"}, "AMP_PROJECT_ID is not a number"),
+        ({"AMP_TIMEOUT_SECONDS": "long"}, "AMP_TIMEOUT_SECONDS is not a number"),
+        ({"AMP_EXPORT_URL": "amplitude.com"}, "AMP_EXPORT_URL is not an address"),
+        ({"LANDING": "gs://bucket"}, "LANDING is neither"),
+        ({"LANDING": "s3://"}, "LANDING names no bucket"),
+        ({"AWS_ACCESS_KEY": "key"}, "AWS_SECRET_KEY is not set"),
+    ],
+)
+def test_names_the_setting_that_is_missing_or_malformed(ingest, settings, says):
+    run = ingest(*DAY, **settings)
+    assert run.returncode == 2
+    assert says in run.stderr
+    assert len(run.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--start", "soon"),
+        ("--start", "2026-13-01"),
+        ("--start", "2026-01-02", "--end", "2026-01-01"),
+        ("--start", "2026-01-01", "--workers", "5"),
+    ],
+)
+def test_refuses_malformed_arguments(ingest, arguments):
+    run = ingest(*arguments)
+    assert run.returncode == 2
+    assert "Traceback" not in run.stderr
+
+
+def test_says_that_the_landing_cannot_be_used(ingest, landing, api):
+    landing.write_text("a file where a folder should be")
+    run = ingest(*DAY)
+    assert run.returncode == 5
+    assert f"the landing folder {landing} cannot be used" in run.stderr
+    assert api.requests == []
+
+
+def test_says_that_the_ledger_cannot_be_read(ingest, landing):
+    broken = landing / "ledger/100500123/2026-01-14/run.json"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("no ledger\n")
+    run = ingest(*DAY)
+    assert run.returncode == 5
+    assert "ledger/100500123/2026-01-14/run.json in the landing is no" in run.stderr
+
+
+def test_parses_every_line_on_request(ingest, landing, api):
+    api.faults.add("bad_line", hours=[BAD_HOUR], times=None, line="{no JSON}")
+    assert ingest(*DAY, "--validate").returncode == 1
+    assert "2026-01-14T10" not in ledger(landing)
+
+
+# ------------------------------------------------------- how it ends, what it says
+
+
+def start_slowly(environment: dict[str, str], folder: Path) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "ingest", *DAY],
+        cwd=folder,
+        env=environment,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_a_run_that_is_stopped_is_completed_by_the_next(
+    ingest, ingest_environment, landing, tmp_path, api: ExportApi, how
+):
+    api.faults.add("slow", seconds=0, chunk_seconds=0.2)
+    process = start_slowly(ingest_environment, tmp_path)
+    deadline = time.monotonic() + 30
+    while not list(landing.glob("events/*/*/*/*")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    process.send_signal(how)
+    _, said = process.communicate(timeout=30)
+    assert process.returncode == (130 if how == signal.SIGINT else -how)
+    assert "Traceback" not in said
+    assert 0 < events(landing).total() < DAY_EVENTS
+    assert not ledger(landing)
+
+    assert ingest(*DAY).returncode == 0
+    assert_day_is_whole(landing)
+
+
+def test_two_runs_at_once_do_no_harm(ingest, ingest_environment, landing, tmp_path):
+    runs = [start_slowly(ingest_environment, tmp_path) for _ in range(2)]
+    assert [(run.communicate()[1], run.returncode)[1] for run in runs] == [0, 0]
+    assert_day_is_whole(landing)
+    assert not list((landing / ".incoming").iterdir())
+
+
+def test_keeps_a_log_and_no_secret(ingest, tmp_path, api):
+    api.faults.add("500")
+    runs = [ingest(*DAY), ingest(*DAY, "--force", AMP_API_KEY="another-key-0815")]
+    logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
+    assert "INFO 24 hours (2 empty, 22 landed)" in logs
+    assert "ERROR ingest: Amplitude refuses the keys" in logs
+    said = logs + "".join(run.stdout + run.stderr for run in runs)
+    for secret in (*api.environment.values(), "another-key-0815"):
+        assert secret == api.url or secret not in said
+
+
+def test_reads_settings_from_a_file_and_prefers_the_environment(
+    ingest_environment, tmp_path, landing
+):
+    settings = ("AMP_API_KEY", "AMP_SECRET_KEY", "AMP_EXPORT_URL")
+    given = {name: ingest_environment.pop(name) for name in settings}
+    (tmp_path / ".env").write_text(
+        "".join(f"{name}={value}\n" for name, value in given.items())
+        + "LANDING=/nowhere\n"
+    )
+    run = start_slowly(ingest_environment, tmp_path)
+    run.communicate(timeout=60)
+    assert run.returncode == 0
+    assert_day_is_whole(landing)
