@@ -51,6 +51,7 @@ demo: export LANDING := data/demo/landing
 demo: export WAREHOUSE := data/demo/warehouse.duckdb
 demo: export DOCS := data/demo/docs
 demo: export TARGET := duckdb
+demo: export DBT_SCHEMA := amplitude
 demo: export AMP_PROJECT_ID :=
 demo: setup ## Take the sample export the whole way, on this machine alone
 	@python -m sandbox.export_api -- $(MAKE) ingest START=2026-01-12 END=2026-01-18
@@ -59,7 +60,7 @@ demo: setup ## Take the sample export the whole way, on this machine alone
 
 .PHONY: ingest
 ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-31)
-	@python -m ingest $(if $(START),--start "$(START)") $(if $(END),--end "$(END)") $(ARGS)
+	@python -m ingest $${START:+--start "$$START"} $${END:+--end "$$END"} $(ARGS)
 
 .PHONY: dbt-build
 dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
@@ -78,21 +79,29 @@ test: setup ## Run everything that proves the project
 	python -m pytest $(ARGS)
 
 .PHONY: lint
-lint: setup ## Check style and conventions of SQL, Python, YAML and workflows
+lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and workflows
 	ruff check
 	ruff format --check
-	cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sqlfluff lint
-	cd snowflake_setup && sqlfluff lint
 	yamllint --strict .
 	actionlint
-	zizmor --offline --quiet .github
+	zizmor --offline --quiet --persona=pedantic .github
+	python -m pytest --quiet tests/conventions
+
+# sqlfluff's templater cannot be set for a sub-folder, so each folder is linted from
+# within; an empty database, because a model may read otherwise once its table exists.
+LINT_DBT := cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sqlfluff
+
+.PHONY: lint-sql
+lint-sql: setup
+	$(LINT_DBT) lint models tests
+	cd snowflake_setup && sqlfluff lint .
 
 .PHONY: format
 format: setup ## Rewrite SQL and Python in the project's style
 	ruff check --fix
 	ruff format
-	cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sqlfluff fix
-	cd snowflake_setup && sqlfluff fix
+	$(LINT_DBT) fix models tests
+	cd snowflake_setup && sqlfluff fix .
 
 .PHONY: clean
 clean: ## Remove what was built: the demo, dbt's files, caches (not data/landing, not .venv)

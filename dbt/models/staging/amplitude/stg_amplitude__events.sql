@@ -1,4 +1,4 @@
-{% set limit_days = var("duplicate_window_days") %}
+{% set limit_days = var("duplicate_window_days") or "null" %}
 {% set properties = "events.event_properties" %}
 
 with
@@ -49,10 +49,8 @@ kept as (
     where
         insert_id is null
         or upload_number = 1
-        {% if limit_days is not none -%}
-            or datediff('second', previous_uploaded_at, uploaded_at)
-            > {{ limit_days }} * 86400
-        {%- endif %}
+        or datediff('second', previous_uploaded_at, uploaded_at)
+        > {{ limit_days }} * 86400
 ),
 
 -- one row per kept event, with what tells its user, session and place on the page
