@@ -1,0 +1,186 @@
+"""A Snowflake emulator for the laptop and CI: fakesnow behind the real connector.
+
+    python -m sandbox.snowflake [--landing DIR] [--port N] [-- COMMAND…]
+
+Starts it in memory, deploys snowflake_setup/, loads the landing through the pipes and
+runs COMMAND with SNOWFLAKE_* set; without COMMAND it serves until Ctrl-C. What runs
+here is Snowflake's SQL and protocol on DuckDB: not Snowflake.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import fakesnow.server
+import snowflake.connector
+import uvicorn
+from fakesnow.instance import FakeSnow
+from starlette.applications import Starlette
+
+from sandbox import snowflake_shims
+
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API")
+
+SETUP = Path(__file__).parents[1] / "snowflake_setup"
+
+
+class EmulatorError(Exception):
+    """An expected failure, told in one sentence."""
+
+
+@contextmanager
+def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, str]]:
+    """Serve a fresh, empty emulator and yield the variables that lead to it.
+
+    With `landing`, a folder as ingest writes it, snowflake_setup/ is deployed and every
+    file loaded. One emulator at a time: fakesnow keeps its state in module variables.
+
+    Raises EmulatorError if the port is taken, the landing is none, or a file fails.
+    """
+    if landing and not landing.is_dir():
+        raise EmulatorError(f"No landing at {landing}: the folder does not exist.")
+    with serve(port) as bound_port:
+        variables = {
+            "SNOWFLAKE_ACCOUNT": "emulator",
+            "SNOWFLAKE_USER": "emulator",
+            "SNOWFLAKE_PASSWORD": "emulator",
+            "SNOWFLAKE_ROLE": "transformer",
+            "SNOWFLAKE_WAREHOUSE": "transforming",
+            "SNOWFLAKE_DATABASE": "analytics",
+            "SNOWFLAKE_RAW_DATABASE": "raw",
+            "SNOWFLAKE_HOST": "127.0.0.1",
+            "SNOWFLAKE_PORT": str(bound_port),
+            "SNOWFLAKE_PROTOCOL": "http",
+        }
+        run(variables, "create database if not exists analytics")
+        if landing:
+            deploy(variables, landing)
+            load(variables)
+        yield variables
+
+
+@contextmanager
+def serve(port: int = 0) -> Iterator[int]:
+    """Serve fakesnow with an empty memory on a loopback port (0: any free one)."""
+    fakesnow.server.shared_fs = FakeSnow()
+    fakesnow.server.sessions = snowflake_shims.Sessions()
+    snowflake_shims.account_objects.clear()
+    try:
+        listener = socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        message = f"Cannot listen on port {port}: {error.strerror}."
+        raise EmulatorError(message) from None
+    app = Starlette(routes=snowflake_shims.ROUTES)
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    thread.start()
+    while not server.started:
+        time.sleep(0.02)
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        server.should_exit = True
+        thread.join()
+        listener.close()
+        fakesnow.server.shared_fs.duck_conn.close()
+
+
+def connect(variables: dict[str, str]) -> snowflake.connector.SnowflakeConnection:
+    """A connection of the real connector to the emulator."""
+    names = ("account", "user", "password", "role", "database", "host", "port")
+    return snowflake.connector.connect(
+        **{name: variables[f"SNOWFLAKE_{name.upper()}"] for name in names},
+        protocol="http",
+        session_parameters={"CLIENT_OUT_OF_BAND_TELEMETRY_ENABLED": False},
+    )
+
+
+def run(variables: dict[str, str], *statements: str) -> list[tuple]:
+    """Run statements in a session of their own; the rows of the last."""
+    with connect(variables) as connection, connection.cursor() as cursor:
+        for statement in statements:
+            cursor.execute(statement)
+        return cursor.fetchall()
+
+
+def environment(variables: dict[str, str]) -> dict[str, str]:
+    """This process's environment, leading to the emulator and no account."""
+    others = {k: v for k, v in os.environ.items() if not k.startswith("SNOWFLAKE_")}
+    return others | variables
+
+
+def deploy(variables: dict[str, str], landing: Path) -> None:
+    """Deploy snowflake_setup/ with the real schemachange, the landing as its bucket."""
+    raw = variables["SNOWFLAKE_RAW_DATABASE"]
+    run(variables, f"create database if not exists {raw}")
+    finished = subprocess.run(
+        [Path(sys.executable).with_name("schemachange"), "deploy"],
+        cwd=SETUP,
+        env=environment(variables) | {"LANDING": landing.resolve().as_uri()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    if finished.returncode:
+        raise EmulatorError(f"Deploying {SETUP.name} failed:\n{finished.stdout}")
+
+
+def load(variables: dict[str, str]) -> None:
+    """Load every file of the landing that is not loaded yet, through the pipes."""
+    raw = variables["SNOWFLAKE_RAW_DATABASE"]
+    for pipe in ("events_pipe", "ledger_pipe"):
+        run(variables, f"alter pipe {raw}.amplitude.{pipe} refresh")
+    history = run(
+        variables,
+        "select file_name, first_error_message, row_count"
+        f" from {raw}.information_schema.load_history",
+    )
+    for name, error, _ in history:
+        if error:
+            raise EmulatorError(f"{name} did not load: {error}.")
+    lines = sum(count for _, _, count in history)
+    print(f"Loaded {lines} lines of {len(history)} files.", file=sys.stderr)
+
+
+def start(command: list[str], variables: dict[str, str]) -> int:
+    """Run the command with the variables set; its exit code."""
+    try:
+        return subprocess.run(command, env=environment(variables)).returncode
+    except OSError as error:
+        raise EmulatorError(f"Cannot run {command[0]}: {error.strerror}.") from None
+
+
+def main() -> int:
+    """The command; returns its exit code, or that of COMMAND."""
+    parser = argparse.ArgumentParser(prog="python -m sandbox.snowflake")
+    parser.add_argument("--landing", type=Path, help="folder to load through the pipes")
+    parser.add_argument("--port", type=int, default=0, help="default: any free one")
+    parser.add_argument("command", nargs="*", help="run this with SNOWFLAKE_* set")
+    arguments = parser.parse_args()
+    try:
+        with emulator(arguments.landing, arguments.port) as variables:
+            if arguments.command:
+                return start(arguments.command, variables)
+            for name, value in variables.items():
+                print(f"export {name}={shlex.quote(value)}", flush=True)
+            threading.Event().wait()
+    except EmulatorError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())
