@@ -18,8 +18,12 @@ def split_command(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
     return arguments[:at], arguments[at + 1 :]
 
 
-def run(environment: Mapping[str, str], command: Sequence[str]) -> int:
-    """Run `command` with `environment` added to ours and return its exit code.
+def run(
+    environment: Mapping[str, str],
+    command: Sequence[str],
+    inherited: Mapping[str, str] = os.environ,
+) -> int:
+    """Run `command` with `environment` added to `inherited`; return its exit code.
 
     Without a command, print the environment as `export NAME=value` lines to stdout
     and wait for Ctrl-C or SIGTERM. For a program's main thread only: it sets signal
@@ -29,7 +33,7 @@ def run(environment: Mapping[str, str], command: Sequence[str]) -> int:
     if not command:
         return _wait_for_signal(environment)
     try:
-        process = subprocess.Popen(command, env={**os.environ, **environment})
+        process = subprocess.Popen(command, env={**inherited, **environment})
     except OSError as error:
         print(f"{command[0]}: {error.strerror}", file=sys.stderr)
         return 127

@@ -11,14 +11,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import socket
 import subprocess
 import sys
 import threading
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -29,6 +28,8 @@ from fakesnow.instance import FakeSnow
 from starlette.applications import Starlette
 
 from sandbox import snowflake_shims
+from sandbox.run import run as run_command
+from sandbox.run import split_command
 
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API")
 
@@ -114,10 +115,9 @@ def run(variables: dict[str, str], *statements: str) -> list[tuple]:
         return cursor.fetchall()
 
 
-def environment(variables: dict[str, str]) -> dict[str, str]:
-    """This process's environment, leading to the emulator and no account."""
-    others = {k: v for k, v in os.environ.items() if not k.startswith("SNOWFLAKE_")}
-    return others | variables
+def without_account() -> dict[str, str]:
+    """This process's environment, leading to no account."""
+    return {k: v for k, v in os.environ.items() if not k.startswith("SNOWFLAKE_")}
 
 
 def deploy(variables: dict[str, str], landing: Path) -> None:
@@ -127,7 +127,7 @@ def deploy(variables: dict[str, str], landing: Path) -> None:
     finished = subprocess.run(
         [Path(sys.executable).with_name("schemachange"), "deploy"],
         cwd=SETUP,
-        env=environment(variables) | {"LANDING": landing.resolve().as_uri()},
+        env=without_account() | variables | {"LANDING": landing.resolve().as_uri()},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -153,33 +153,23 @@ def load(variables: dict[str, str]) -> None:
     print(f"Loaded {lines} lines of {len(history)} files.", file=sys.stderr)
 
 
-def start(command: list[str], variables: dict[str, str]) -> int:
-    """Run the command with the variables set; its exit code."""
-    try:
-        return subprocess.run(command, env=environment(variables)).returncode
-    except OSError as error:
-        raise EmulatorError(f"Cannot run {command[0]}: {error.strerror}.") from None
-
-
-def main() -> int:
-    """The command; returns its exit code, or that of COMMAND."""
-    parser = argparse.ArgumentParser(prog="python -m sandbox.snowflake")
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Serve for the time of a command, or until Ctrl-C; return the exit code."""
+    options, command = split_command(sys.argv[1:] if arguments is None else arguments)
+    parser = argparse.ArgumentParser(
+        prog="python -m sandbox.snowflake",
+        usage="%(prog)s [options] [-- COMMAND ...]",
+        description="Run a Snowflake emulator, with a landing loaded into it.",
+    )
     parser.add_argument("--landing", type=Path, help="folder to load through the pipes")
-    parser.add_argument("--port", type=int, default=0, help="default: any free one")
-    parser.add_argument("command", nargs="*", help="run this with SNOWFLAKE_* set")
-    arguments = parser.parse_args()
+    parser.add_argument("--port", type=int, default=0, help="default: a free one")
+    asked = parser.parse_args(options)
     try:
-        with emulator(arguments.landing, arguments.port) as variables:
-            if arguments.command:
-                return start(arguments.command, variables)
-            for name, value in variables.items():
-                print(f"export {name}={shlex.quote(value)}", flush=True)
-            threading.Event().wait()
+        with emulator(asked.landing, asked.port) as variables:
+            return run_command(variables, command, without_account())
     except EmulatorError as error:
         print(error, file=sys.stderr)
         return 1
-    except KeyboardInterrupt:
-        return 130
 
 
 if __name__ == "__main__":

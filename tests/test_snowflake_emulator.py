@@ -16,7 +16,7 @@ from textwrap import dedent
 import pytest
 from snowflake.connector.errors import ProgrammingError
 
-from sandbox.snowflake import connect, deploy, emulator, environment, run
+from sandbox.snowflake import connect, deploy, emulator, run, without_account
 
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API")
 
@@ -512,7 +512,7 @@ def dbt(project: Path, variables: dict[str, str], *runs: list[str]) -> None:
     finished = subprocess.run(
         [sys.executable, "-c", DBT_RUNS, json.dumps(runs)],
         cwd=project,
-        env=environment(variables) | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
+        env=without_account() | variables | {"DBT_SEND_ANONYMOUS_USAGE_STATS": "false"},
         capture_output=True,
         text=True,
     )

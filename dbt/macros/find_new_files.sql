@@ -10,7 +10,7 @@ set variable new_{{ folder }}_files = (
     select ['/dev/null'] || coalesce(list(file order by file), [])
     from glob('{{ landing }}/{{ folder }}/**/*.json*')
     {% if is_incremental() -%}
-        where {{ landing_key("file") }} not in (select landing_key from {{ this }})
+        where {{ landing_key("file", folder) }} not in (select landing_key from {{ this }})
     {%- endif %}
 )
 {%- endmacro -%}

@@ -1,7 +1,8 @@
-{%- macro landing_key(filename) -%}
+{%- macro landing_key(filename, folder) -%}
+    {%- set depth = {"events": 5, "ledger": 4}[folder] -%}
     {%- set parts = [] -%}
-    {%- for part in [-5, -4, -3, -2, -1] -%}
-        {%- do parts.append("split_part(" ~ filename ~ ", '/', " ~ part ~ ")") -%}
+    {%- for part in range(depth) -%}
+        {%- do parts.append("split_part(" ~ filename ~ ", '/', " ~ (part - depth) ~ ")") -%}
     {%- endfor -%}
     {{ parts | join(" || '/' || ") }}
 {%- endmacro -%}

@@ -33,12 +33,12 @@ landed as (
 parsed as (
     select
         *,
-        {{ landing_key("filename") }} as landing_key,
+        {{ landing_key("filename", "events") }} as landing_key,
         {{ parse_json("raw_json", exported_fields()) }} as exported
     from landed
     {% if is_incremental() -%}
         where
-            {{ landing_key("filename") }} not in (select landing_key from {{ this }})
+            {{ landing_key("filename", "events") }} not in (select landing_key from {{ this }})
     {%- endif %}
 ),
 

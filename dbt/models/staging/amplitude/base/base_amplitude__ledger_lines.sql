@@ -31,12 +31,12 @@ landed as (
 parsed as (
     select
         *,
-        {{ landing_key("filename") }} as landing_key,
+        {{ landing_key("filename", "ledger") }} as landing_key,
         {{ parse_json("raw_json", ledger_fields) }} as recorded
     from landed
     {% if is_incremental() -%}
         where
-            {{ landing_key("filename") }} not in (select landing_key from {{ this }})
+            {{ landing_key("filename", "ledger") }} not in (select landing_key from {{ this }})
     {%- endif %}
 ),
 

@@ -1,0 +1,305 @@
+"""What lands is loaded: once, whole, whatever it holds, and nothing else."""
+
+import gzip
+import json
+import shutil
+from collections import Counter
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import duckdb
+import pytest
+from conftest import Warehouse, land, open_duckdb, open_snowflake
+
+from sandbox.export_api import EXPORT_DIR
+from sandbox.snowflake import emulator, load
+
+BASE = "amplitude_staging.base_amplitude__events"
+STAGED = "amplitude_staging.stg_amplitude__events"
+DAY = "2026-03-01"
+
+
+def event(number: int, **fields: object) -> dict[str, object]:
+    """A row of the export, with the fields given in place of the usual ones."""
+    time = datetime.fromisoformat(DAY) + timedelta(seconds=number)
+    return {
+        "app": 5,
+        "uuid": f"uuid-{number}",
+        "$insert_id": f"insert-{number}",
+        "device_id": "device",
+        "amplitude_id": 77,
+        "session_id": 1,
+        "event_type": "Seen",
+        "event_time": f"{time:%Y-%m-%d %H:%M:%S.%f}",
+        "server_upload_time": f"{time:%Y-%m-%d %H:%M:%S.%f}",
+        "event_properties": {},
+    } | fields
+
+
+def export(folder: Path, *lines: str, hour: int = 0) -> Path:
+    """Write lines as the export of one hour."""
+    path = folder / "5" / f"5_{DAY}_{hour}#0.json.gz"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(gzip.compress("\n".join(lines).encode() + b"\n"))
+    return folder
+
+
+def land_lines(tmp_path: Path, *lines: str) -> Path:
+    landing = tmp_path / "landing"
+    land(export(tmp_path / "export", *lines), landing, f"START={DAY}", f"END={DAY}")
+    return landing
+
+
+PAGE = "[Amplitude] Page URL"
+TEXT = "[Amplitude] Element Text"
+ODD_ROWS = {
+    "half a pair": r'"\ud83d cut"',
+    "the other half": r'"\ude00 cut"',
+    "a pair": r'"\ud83d\ude00 whole"',
+    "no escape": r'"\\ud83d is text"',
+    "nul": r'"a\u0000b"',
+    "line separators": '"a\u2028b\u2029c\u0085d"',
+    "quotes": r'"it\u0027s \"quoted\" \\ $1 \n \t"',
+    "right to left": '"\u202eabc\u202c"',
+    "long": json.dumps("x" * 3_000_000),
+    "empty": '""',
+    "null": "null",
+    "number": "5",
+    "object": '{"a": 1, "A": 2}',
+}
+ELEMENTS = {
+    "half a pair": "\ufffd cut",
+    "the other half": "\ufffd cut",
+    "a pair": "\U0001f600 whole",
+    "no escape": r"\ud83d is text",
+    "nul": "a\0b",
+    "line separators": "a\u2028b\u2029c\u0085d",
+    "quotes": 'it\'s "quoted" \\ $1 \n \t',
+    "right to left": "\u202eabc\u202c",
+    "long": "x" * 3_000_000,
+    "empty": None,
+    "null": None,
+    "number": None,
+    "object": None,
+}
+ODD_FIELDS = [
+    {"session_id": 10**30},
+    {"session_id": 0},
+    {"session_id": "many"},
+    {"event_time": "2026-03-01T00:00:00.5Z"},
+    {"event_time": "soon"},
+    {"event_properties": None},
+    {"event_properties": {"big": 10**40, "deep": [[{"a": [None, True]}]]}},
+    {"event_properties": {"key": 1, "Key": 2, "KEY": 3}},
+    {"user_properties": {"$set": {"a b": "c"}, "": 1, "'": 2, '"': 3}},
+    {"paying": "(none)"},
+    {"paying": True},
+    {"event_type": " 'quoted' \"name\" " + "x" * 300},
+    {"user_id": "ü" * 300},
+    {"amplitude_attribution_ids": "a string"},
+    {"amplitude_attribution_ids": ["an", "array"]},
+    {"never_seen_before": {"a": 1}},
+    {"location_lat": "nan", "location_lng": 1e300},
+]
+
+
+def odd_lines() -> list[str]:
+    lines = []
+    for number, (name, text) in enumerate(ODD_ROWS.items()):
+        row = json.dumps(event(number, user_id=name, event_properties="?"))
+        lines.append(row.replace('"?"', f'{{"{TEXT}": {text}}}'))
+    for number, fields in enumerate(ODD_FIELDS, len(lines)):
+        lines.append(json.dumps(event(number, **fields), ensure_ascii=False))
+    lines.append(json.dumps({"uuid": "only a uuid"}))
+    lines.append("{}")
+    return lines
+
+
+def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
+    lines = odd_lines()
+    landing = land_lines(tmp_path, *lines)
+    on_duckdb = open_duckdb(landing, tmp_path)
+    on_duckdb.build()
+    with emulator(landing) as variables:
+        on_snowflake = open_snowflake(landing, tmp_path, variables)
+        on_snowflake.build()
+        for warehouse in (on_duckdb, on_snowflake):
+            assert warehouse.value(f"select count(*) from {BASE}") == len(lines)
+            assert warehouse.value(f"select count(*) from {STAGED}") == len(lines)
+            elements = warehouse.rows(
+                f"select amplitude_user_id, element from {STAGED}"
+                f" where element is not null or amplitude_user_id = 'null'"
+            )
+            for name, element in elements:
+                assert element == ELEMENTS[name], name
+            assert len(elements) == 1 + sum(
+                element is not None for element in ELEMENTS.values()
+            )
+        ignored = {"loaded_at", "file_modified_at", "file_content_key"}
+        for table in (BASE, STAGED):
+            rows = [
+                sorted(
+                    repr([row[name] for name in sorted(row.keys() - ignored)])
+                    for row in warehouse.table(table)
+                )
+                for warehouse in (on_duckdb, on_snowflake)
+            ]
+            assert rows[0] == rows[1]
+
+
+@pytest.fixture(scope="module")
+def landing_of_two_days(tmp_path_factory) -> Path:
+    landing = tmp_path_factory.mktemp("two_days") / "landing"
+    land(EXPORT_DIR, landing, "START=2026-01-12", "END=2026-01-13")
+    return landing
+
+
+def test_new_files_are_added_to_what_is_loaded(
+    landing_of_two_days, tmp_path, sample_duckdb
+):
+    landing = shutil.copytree(landing_of_two_days, tmp_path / "landing")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    first_loads = dict(
+        warehouse.rows(f"select landing_key, max(loaded_at) from {BASE} group by 1")
+    )
+    # A landing may move: its files are known by their place within it.
+    landing = warehouse.landing = landing.rename(tmp_path / "events")
+    land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
+    warehouse.build()
+    loads = dict(
+        warehouse.rows(f"select landing_key, max(loaded_at) from {BASE} group by 1")
+    )
+    assert first_loads.items() <= loads.items()
+    assert_same_events(warehouse, sample_duckdb)
+
+
+def test_new_files_are_added_on_snowflake(landing_of_two_days, tmp_path, sample_duckdb):
+    landing = shutil.copytree(landing_of_two_days, tmp_path / "landing")
+    with emulator(landing) as variables:
+        warehouse = open_snowflake(landing, tmp_path, variables)
+        warehouse.build("--exclude-resource-type", "unit_test")
+        land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
+        load(variables)
+        warehouse.build("--exclude-resource-type", "unit_test")
+        assert_same_events(warehouse, sample_duckdb)
+
+
+def assert_same_events(warehouse: Warehouse, other: Warehouse) -> None:
+    for table in (BASE, STAGED):
+        query = f"select landed_row_id, event_id from {table}"
+        assert Counter(warehouse.rows(query)) == Counter(other.rows(query))
+
+
+def test_a_build_with_nothing_new_changes_nothing(sample_duckdb):
+    query = f"select landed_row_id, loaded_at from {BASE} order by 1"
+    before = sample_duckdb.rows(query)
+    sample_duckdb.build()
+    assert sample_duckdb.rows(query) == before
+
+
+def test_lines_are_numbered_as_in_their_file(sample_duckdb, sample_landing):
+    numbered = sample_duckdb.rows(
+        f"select landing_key, file_row_number, event_id, landed_row_id from {BASE}"
+    )
+    expected = set()
+    for path in sample_landing.glob("events/*/*/*/*"):
+        key = path.relative_to(sample_landing).as_posix()
+        with gzip.open(path) as lines:
+            for number, line in enumerate(lines, 1):
+                uuid = json.loads(line)["uuid"]
+                name = path.name.removesuffix(".json.gz")
+                expected.add((key, number, uuid, f"{name}-{number}"))
+    assert set(numbered) == expected
+    assert len(numbered) == len(expected)
+
+
+def test_a_file_that_is_cut_off_is_loaded_once_it_is_whole(tmp_path):
+    lines = [json.dumps(event(number)) for number in range(2000)]
+    landing = land_lines(tmp_path, *lines)
+    warehouse = open_duckdb(landing, tmp_path)
+    (path,) = landing.glob("events/*/*/*/*")
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    run = warehouse.try_build()
+    assert run.returncode != 0
+    assert "assert_every_event_of_the_ledger_is_loaded" in run.stdout
+    assert warehouse.value(f"select count(*) from {BASE}") == 0
+    path.write_bytes(whole)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {BASE}") == 2000
+
+
+def test_plain_json_loads_like_gzipped(tmp_path):
+    lines = [json.dumps(event(number)) for number in range(3)]
+    folder = export(tmp_path / "export", *lines)
+    landing = tmp_path / "landing"
+    land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--format json")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {STAGED}") == 3
+
+
+def test_a_landing_without_events_is_built(tmp_path):
+    landing = tmp_path / "landing"
+    land(EXPORT_DIR, landing, "START=2026-02-01", "END=2026-02-01")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {STAGED}") == 0
+    hours = "select count(*) from amplitude_staging.stg_amplitude__upload_hours"
+    assert warehouse.value(hours) == 24
+
+
+def test_no_landing_at_all_is_built(tmp_path):
+    open_duckdb(tmp_path / "nowhere", tmp_path).build()
+
+
+def test_an_hour_exported_anew_doubles_no_event(tmp_path):
+    folder = export(tmp_path / "export", *(json.dumps(event(n)) for n in range(5)))
+    landing = tmp_path / "landing"
+    window = (f"START={DAY}", f"END={DAY}")
+    land(folder, landing, *window)
+    export(folder, *(json.dumps(event(n)) for n in range(7)))
+    land(folder, landing, *window, "ARGS=--force")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {BASE}") == 12
+    assert warehouse.value(f"select count(*) from {STAGED}") == 7
+
+
+# ------------------------------------------------- each test fails on a planted fault
+
+
+def test_a_line_that_is_not_json_fails_the_build_and_loses_no_other(tmp_path):
+    landing = land_lines(tmp_path, json.dumps(event(0)), "{not JSON}")
+    warehouse = open_duckdb(landing, tmp_path)
+    run = warehouse.try_build()
+    assert run.returncode != 0
+    assert "assert_every_landed_line_is_json" in run.stdout
+    assert warehouse.value(f"select count(*) from {BASE}") == 2
+    warehouse.build("--vars", "'unparsed_lines_allowed: 1'")
+    assert warehouse.value(f"select count(*) from {STAGED}") == 1
+
+
+PLANTED = {
+    "assert_every_event_of_the_ledger_is_loaded": f"delete from {BASE}"
+    " where file_row_number = 1 and landing_key like '%/2026-01-14/05/%'",
+    "assert_every_landed_event_is_staged_once": f"delete from {STAGED}"
+    f" where event_id = (select min(event_id) from {STAGED})",
+    "assert_every_repeated_event_is_counted_once": "update"
+    " amplitude.amplitude__repeat_clicks set event_count = event_count + 1"
+    " where repeat_click_id ="
+    " (select min(repeat_click_id) from amplitude.amplitude__repeat_clicks)",
+}
+
+
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found(name, sample_duckdb, tmp_path):
+    path = shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
+    with duckdb.connect(path) as connection:
+        connection.execute(PLANTED[name])
+    settings = {"WAREHOUSE": str(path)}
+    warehouse = Warehouse("duckdb", sample_duckdb.landing, tmp_path, None, settings)
+    run = warehouse.try_build("--select", name, "--resource-type", "test")
+    assert run.returncode != 0
+    assert f"Failure in test {name}" in run.stdout
