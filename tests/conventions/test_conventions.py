@@ -7,12 +7,14 @@ import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 REPOSITORY = Path(__file__).parents[2]
 DBT = REPOSITORY / "dbt"
+DBT_COMMAND = Path(sys.executable).with_name("dbt")
 
 PREFIXES = {
     "base": "base_amplitude__",
@@ -37,7 +39,7 @@ LONGEST_MACRO_LINES = 10
 def manifest(tmp_path_factory) -> dict:
     target = tmp_path_factory.mktemp("target")
     subprocess.run(
-        ["dbt", "--quiet", "--warn-error", "parse", "--no-partial-parse"],
+        [DBT_COMMAND, "--quiet", "--warn-error", "parse", "--no-partial-parse"],
         cwd=REPOSITORY,
         env=os.environ
         | {
@@ -121,7 +123,7 @@ def test_every_column_is_described_and_no_other(models, manifest, tmp_path_facto
     }
     for command in (["run"], ["docs", "generate"]):
         subprocess.run(
-            ["dbt", "--quiet", "--warn-error", *command],
+            [DBT_COMMAND, "--quiet", "--warn-error", *command],
             cwd=REPOSITORY,
             env=environment,
             check=True,
