@@ -63,6 +63,9 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
             "SNOWFLAKE_HOST": "127.0.0.1",
             "SNOWFLAKE_PORT": str(bound_port),
             "SNOWFLAKE_PROTOCOL": "http",
+            # Empty rather than absent: no .env fills them in.
+            "SNOWFLAKE_PRIVATE_KEY": "",
+            "SNOWFLAKE_PRIVATE_KEY_PATH": "",
         }
         run(variables, "create database if not exists analytics")
         if landing:

@@ -12,6 +12,26 @@ from sandbox.export_api import ExportApi, serve
 
 REPOSITORY = Path(__file__).parents[1]
 
+# Tests say themselves what they run with: nothing of the developer's own, nothing that
+# `make test` was given.
+OF_OTHERS = (
+    "AMP_",
+    "AWS_",
+    "DBT_",
+    "SNOWFLAKE_",
+    "MAKE",
+    "MFLAGS",
+    "ARGS",
+    "START",
+    "END",
+    "LANDING",
+    "TARGET",
+    "WAREHOUSE",
+    "DOCS",
+)
+for name in [name for name in os.environ if name.startswith(OF_OTHERS)]:
+    del os.environ[name]
+
 Ingest = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -29,18 +49,13 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ingest_environment(api: ExportApi, landing: Path, tmp_path: Path) -> dict[str, str]:
-    """Everything `python -m ingest` is told, and nothing of the developer's own."""
-    ours = {
-        name: value
-        for name, value in os.environ.items()
-        if not name.startswith(("AMP_", "AWS_", "LANDING"))
-    }
+    """Everything `python -m ingest` is told."""
     settings = {
         "PYTHONPATH": str(REPOSITORY),
         "LANDING": str(landing),
         "AMP_BACKOFF_SECONDS": "0.01",
     }
-    return ours | api.environment | settings
+    return os.environ | api.environment | settings
 
 
 @pytest.fixture

@@ -71,7 +71,7 @@ def test_both_ends_of_the_range_are_included_and_hours_are_not_padded(api):
 
 
 def test_the_whole_export_holds_every_row_of_the_truth(api):
-    truth = json.loads((ROOT / "tests/truth/truth.json").read_text())
+    truth = json.loads((ROOT / "tests/models/truth/truth.json").read_text())
     rows = {
         Path(name).name: gzip.decompress(content).count(b"\n")
         for name, content in unzip(get(api, "20260112T00", "20260118T23")).items()
