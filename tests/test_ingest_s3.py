@@ -1,0 +1,155 @@
+"""The ingest into S3, on a server that checks signatures and checksums."""
+
+import json
+import shutil
+from collections.abc import Iterator
+
+import boto3
+import pytest
+from conftest import Ingest
+
+from sandbox.object_store import ObjectStore, object_store
+
+DAY = ("--start", "2026-01-14", "--end", "2026-01-14")
+KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ObjectStore]:
+    with object_store(tmp_path_factory.mktemp("store")) as store:
+        yield store
+
+
+@pytest.fixture(scope="module")
+def client(store: ObjectStore):
+    return boto3.client(
+        "s3",
+        endpoint_url=store.endpoint_url,
+        aws_access_key_id=store.access_key,
+        aws_secret_access_key=store.secret_key,
+        region_name=store.region,
+    )
+
+
+@pytest.fixture
+def prefix(request: pytest.FixtureRequest) -> str:
+    """A place of its own in the bucket for each test."""
+    return request.node.name.replace("[", "-").rstrip("]")
+
+
+@pytest.fixture
+def ingest_to_s3(ingest: Ingest, store: ObjectStore, prefix: str) -> Ingest:
+    def run(*arguments: str, **settings: str):
+        landing = {"LANDING": f"s3://{store.bucket}/{prefix}/"}
+        return ingest(*arguments, **(store.environment | landing | settings))
+
+    return run
+
+
+def objects(client, store: ObjectStore, prefix: str) -> dict[str, bytes]:
+    """The contents of all objects below the prefix, by key."""
+    pages = client.get_paginator("list_objects_v2").paginate(
+        Bucket=store.bucket, Prefix=f"{prefix}/"
+    )
+    keys = [entry["Key"] for page in pages for entry in page.get("Contents", [])]
+    return {
+        key.removeprefix(f"{prefix}/"): client.get_object(Bucket=store.bucket, Key=key)[
+            "Body"
+        ].read()
+        for key in keys
+    }
+
+
+def test_lands_what_a_folder_would_hold(
+    ingest, ingest_to_s3, landing, client, store, prefix
+):
+    assert ingest(*DAY).returncode == 0
+    run = ingest_to_s3(*DAY)
+    assert run.returncode == 0, run.stderr
+    found = objects(client, store, prefix)
+    events = {key: body for key, body in found.items() if key.startswith("events/")}
+    assert events == {
+        path.relative_to(landing).as_posix(): path.read_bytes()
+        for path in landing.glob("events/*/*/*/*")
+    }
+    lines = [
+        json.loads(line)
+        for key in found.keys() - events.keys()
+        for line in found[key].splitlines()
+    ]
+    assert len(lines) == 24
+    assert {file["key"] for line in lines for file in line["files"]} == events.keys()
+
+
+def test_asks_for_nothing_twice(ingest_to_s3, client, store, prefix, api):
+    ingest_to_s3(*DAY)
+    before = objects(client, store, prefix)
+    assert ingest_to_s3(*DAY).returncode == 0
+    assert len(api.requests) == 1
+    assert objects(client, store, prefix) == before
+
+
+def test_overwrites_no_object(ingest_to_s3, client, store, prefix):
+    ingest_to_s3(*DAY)
+    events = f"{prefix}/events/"
+
+    def changed() -> dict[str, object]:
+        listed = client.list_objects_v2(Bucket=store.bucket, Prefix=events)
+        return {entry["Key"]: entry["LastModified"] for entry in listed["Contents"]}
+
+    before = changed()
+    assert ingest_to_s3(*DAY, "--force").returncode == 0
+    assert changed() == before
+
+
+def test_completes_what_a_fault_left_open(ingest_to_s3, client, store, prefix, api):
+    api.faults.add("bad_gzip", hours=["20260114T10"], times=None)
+    assert ingest_to_s3(*DAY).returncode == 1
+    before = objects(client, store, prefix)
+    api.faults.replace([])
+    assert ingest_to_s3(*DAY).returncode == 0
+    after = objects(client, store, prefix)
+    assert before.items() < after.items()
+    added = after.keys() - before.keys()
+    assert {key.split("/")[0] for key in added} == {"events", "ledger"}
+
+
+def test_takes_credentials_under_either_name(ingest_to_s3, store):
+    settings = {"AWS_ACCESS_KEY": store.access_key, "AWS_SECRET_KEY": store.secret_key}
+    run = ingest_to_s3(*DAY, **settings, **dict.fromkeys(KEYS, "wrong"))
+    assert run.returncode == 0, run.stderr
+
+
+def test_lands_in_the_bucket_of_the_settings(ingest, store, client):
+    run = ingest(*DAY, **store.environment, LANDING="")
+    assert run.returncode == 0, run.stderr
+    listed = client.list_objects_v2(Bucket=store.bucket, Prefix="ledger/100500123/")
+    assert listed["KeyCount"] == 1
+
+
+@pytest.mark.parametrize(
+    ("settings", "reason"),
+    [
+        ({"LANDING": "s3://no-such-bucket/prefix"}, "NoSuchBucket"),
+        ({"AWS_SECRET_ACCESS_KEY": "a-wrong-secret"}, "SignatureDoesNotMatch"),
+        ({"AWS_ACCESS_KEY_ID": "unknown"}, "InvalidAccessKeyId"),
+        ({"AWS_ENDPOINT_URL_S3": "http://127.0.0.1:9"}, "Could not connect"),
+        (dict.fromkeys(KEYS, ""), "redentials"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_says_why_the_bucket_cannot_be_used(
+    ingest_to_s3, tmp_path, settings, reason, api
+):
+    elsewhere = {
+        "HOME": str(tmp_path),
+        "AWS_EC2_METADATA_DISABLED": "true",
+    }
+    run = ingest_to_s3(*DAY, **elsewhere, **settings)
+    assert run.returncode == 5, run.stderr
+    assert "cannot be used" in run.stderr
+    assert reason in run.stderr
+    assert "Traceback" not in run.stderr
+    assert "a-wrong-secret" not in run.stderr
+    assert api.requests == []
+    shutil.rmtree(tmp_path / "logs")
