@@ -76,7 +76,7 @@ docs: setup ## Write the models' documentation to data/docs
 
 .PHONY: test
 test: setup ## Run everything that proves the project
-	python -m pytest --numprocesses 2 --dist loadfile $(ARGS)
+	python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/conventions $(ARGS)
 
 .PHONY: lint
 lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and workflows

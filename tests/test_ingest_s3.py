@@ -2,13 +2,14 @@
 
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import boto3
 import pytest
-from conftest import Ingest
 
 from sandbox.object_store import ObjectStore, object_store
+
+pytestmark = pytest.mark.xdist_group("object_store")
 
 DAY = ("--start", "2026-01-14", "--end", "2026-01-14")
 KEYS = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
@@ -38,7 +39,7 @@ def prefix(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def ingest_to_s3(ingest: Ingest, store: ObjectStore, prefix: str) -> Ingest:
+def ingest_to_s3(ingest: Callable, store: ObjectStore, prefix: str) -> Callable:
     def run(*arguments: str, **settings: str):
         landing = {"LANDING": f"s3://{store.bucket}/{prefix}/"}
         return ingest(*arguments, **(store.environment | landing | settings))

@@ -15,6 +15,8 @@ from botocore.exceptions import ClientError
 
 from sandbox.object_store import ObjectStore, object_store
 
+pytestmark = pytest.mark.xdist_group("object_store")
+
 ROOT = Path(__file__).parents[1]
 BODY = b'{"event_type": "click"}\n' * 1000
 

@@ -18,6 +18,8 @@ from snowflake.connector.errors import ProgrammingError
 
 from sandbox.snowflake import connect, deploy, emulator, run, without_account
 
+pytestmark = pytest.mark.xdist_group("emulator")
+
 pytestmark = pytest.mark.filterwarnings("ignore:Arrow output on a DB-API")
 
 ROOT = Path(__file__).parents[1]

@@ -2,7 +2,10 @@
     {{ return(adapter.dispatch("json_string")(object, key)) }}
 {%- endmacro -%}
 
-{%- macro snowflake__json_string(object, key) -%} as_varchar({{ object }}['{{ key }}']) {%- endmacro -%}
+{%- macro snowflake__json_string(object, key) -%}
+    {%- set value = object ~ "['" ~ key ~ "']" -%}
+    case when to_json({{ value }}) like '"%' then {{ value }}::varchar end
+{%- endmacro -%}
 
 {%- macro duckdb__json_string(object, key) -%}
     {%- set path = "'$.\"" ~ key ~ "\"'" -%}

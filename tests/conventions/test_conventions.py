@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.xdist_group("conventions")
+
 REPOSITORY = Path(__file__).parents[2]
 DBT = REPOSITORY / "dbt"
 DBT_COMMAND = Path(sys.executable).with_name("dbt")

@@ -1,139 +1,13 @@
-"""Warehouses built through the front door, on both targets, from the same landing."""
+"""The sample export, built through the front door on both targets."""
 
-import datetime
-import json
-import os
-import subprocess
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from decimal import Decimal
+from collections.abc import Iterator
 from pathlib import Path
 
-import duckdb
 import pytest
+from warehouses import Warehouse, land, open_duckdb, open_snowflake
 
-from sandbox.export_api import EXPORT_DIR, serve
-from sandbox.snowflake import connect, emulator
-
-REPOSITORY = Path(__file__).parents[2]
-TARGETS = ("duckdb", "snowflake")
-
-
-def make(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess:
-    """Run a target of the Makefile; its output is in `stdout`."""
-    return subprocess.run(
-        ["make", *arguments],
-        cwd=REPOSITORY,
-        env=os.environ | environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-    )
-
-
-def land(export_dir: Path, landing: Path, *window: str) -> None:
-    """Export a folder of the Export API's layout and land it."""
-    with serve(export_dir) as api:
-        settings = {"LANDING": str(landing), "AMP_PROJECT_ID": ""}
-        run = make("ingest", *window, environment=api.environment | settings)
-    assert run.returncode == 0, run.stdout
-
-
-@dataclass
-class Warehouse:
-    """A warehouse on one of the targets, and what it takes to build and ask it."""
-
-    target: str
-    landing: Path
-    folder: Path
-    ask: Callable[[str], tuple[list[str], list[tuple]]]
-    settings: dict[str, str] = field(default_factory=dict)
-
-    def build(self, *arguments: str) -> str:
-        """`make dbt-build`; returns what it printed, fails if it failed."""
-        run = self.try_build(*arguments)
-        assert run.returncode == 0, run.stdout
-        return run.stdout
-
-    def try_build(self, *arguments: str) -> subprocess.CompletedProcess:
-        environment = {
-            "TARGET": self.target,
-            "LANDING": str(self.landing),
-            "DBT_SCHEMA": "amplitude",
-            "DBT_TARGET_PATH": str(self.folder / f"dbt_{self.target}"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-        }
-        return make(
-            "dbt-build",
-            f"ARGS={' '.join(arguments)}",
-            environment=environment | self.settings,
-        )
-
-    def rows(self, query: str) -> list[tuple]:
-        """The rows of a query, in plain Python values."""
-        _, rows = self.ask(query)
-        return [tuple(plain(value) for value in row) for row in rows]
-
-    def value(self, query: str) -> object:
-        ((value,),) = self.rows(query)
-        return value
-
-    def table(self, name: str) -> list[dict[str, object]]:
-        """The rows of a table, each with its values by lower-case column."""
-        columns, rows = self.ask(f"select * from {name}")
-        names = [column.lower() for column in columns]
-        return [
-            dict(zip(names, (plain(value) for value in row), strict=True))
-            for row in rows
-        ]
-
-
-def plain(value: object) -> object:
-    """The value as both targets would give it."""
-    if isinstance(value, Decimal):
-        value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float):
-        return float(f"{value:.9g}")
-    if isinstance(value, datetime.date):
-        return str(value)
-    if isinstance(value, str) and value[:1] in ("{", "["):
-        try:
-            return json.dumps(json.loads(value), sort_keys=True)
-        except ValueError:
-            return value
-    return value
-
-
-def open_duckdb(landing: Path, folder: Path) -> Warehouse:
-    """A DuckDB warehouse in the folder."""
-    path = folder / "warehouse.duckdb"
-
-    def ask(query: str) -> tuple[list[str], list[tuple]]:
-        with duckdb.connect(path, read_only=True) as connection:
-            cursor = connection.execute(query)
-            return [column[0] for column in cursor.description], cursor.fetchall()
-
-    settings = {"WAREHOUSE": str(path)}
-    return Warehouse("duckdb", landing, folder, ask, settings)
-
-
-@dataclass
-class Snowflake:
-    """The emulator: one at a time, so that tests share it by turns."""
-
-    variables: dict[str, str]
-
-    def ask(self, query: str) -> tuple[list[str], list[tuple]]:
-        with connect(self.variables) as connection, connection.cursor() as cursor:
-            cursor.execute(query)
-            return [column[0] for column in cursor.description], cursor.fetchall()
-
-
-def open_snowflake(landing: Path, folder: Path, variables: dict[str, str]) -> Warehouse:
-    """A warehouse on the emulator whose variables are given."""
-    ask = Snowflake(variables).ask
-    return Warehouse("snowflake", landing, folder, ask, variables)
+from sandbox.export_api import EXPORT_DIR
+from sandbox.snowflake import emulator
 
 
 @pytest.fixture(scope="session")
@@ -166,7 +40,7 @@ def sample_snowflake(
         yield warehouse
 
 
-@pytest.fixture(scope="session", params=TARGETS)
+@pytest.fixture(scope="session", params=["duckdb", "snowflake"])
 def sample(request: pytest.FixtureRequest) -> Warehouse:
     """The sample export, built on each target."""
     return request.getfixturevalue(f"sample_{request.param}")

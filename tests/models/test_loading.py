@@ -9,10 +9,12 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from conftest import Warehouse, land, open_duckdb, open_snowflake
+from warehouses import Warehouse, land, open_duckdb, open_snowflake
 
 from sandbox.export_api import EXPORT_DIR
 from sandbox.snowflake import emulator, load
+
+pytestmark = pytest.mark.xdist_group("loading")
 
 BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"

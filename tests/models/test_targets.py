@@ -4,7 +4,9 @@ import json
 from collections import Counter
 
 import pytest
-from conftest import REPOSITORY
+from warehouses import REPOSITORY
+
+pytestmark = pytest.mark.xdist_group("sample")
 
 # What a load adds to a line differs from load to load.
 OF_THE_LOAD = {"loaded_at", "file_modified_at", "file_content_key"}

@@ -6,6 +6,8 @@ from pathlib import Path
 import figures
 import pytest
 
+pytestmark = pytest.mark.xdist_group("sample")
+
 TRUTH = json.loads((Path(__file__).parent / "truth" / "truth.json").read_text())
 
 
