@@ -8,8 +8,9 @@ proven. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
 """
 
 import struct
-import zlib
 from collections.abc import Iterable, Iterator
+
+from isal import isal_zlib as zlib
 
 LOCAL_HEADER = b"PK\x03\x04"
 DESCRIPTOR = b"PK\x07\x08"

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import NamedTemporaryFile
@@ -22,6 +23,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ingest.settings import Settings
 
 STALE_SECONDS = 24 * 3600
+ATTEMPTS = 5
 
 
 class LandingError(Exception):
@@ -106,7 +108,7 @@ class S3Landing:
                 config=Config(
                     connect_timeout=10,
                     read_timeout=60,
-                    retries={"mode": "standard", "max_attempts": 5},
+                    retries={"mode": "standard", "max_attempts": ATTEMPTS},
                     max_pool_connections=16,
                 ),
             )
@@ -114,19 +116,27 @@ class S3Landing:
     def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         with self._errors():
-            try:
-                self._client.put_object(
-                    Bucket=self._bucket,
-                    Key=self._prefix + key,
-                    Body=content,
-                    ChecksumSHA256=checksum,
-                    IfNoneMatch="*",
-                )
-            except ClientError as error:
-                if error.response["Error"]["Code"] == "PreconditionFailed":
-                    return False
-                raise
-        return True
+            for attempt in count(1):
+                content.seek(0)
+                try:
+                    self._client.put_object(
+                        Bucket=self._bucket,
+                        Key=self._prefix + key,
+                        Body=content,
+                        ChecksumSHA256=checksum,
+                        IfNoneMatch="*",
+                    )
+                except ClientError as error:
+                    code = error.response["Error"]["Code"]
+                    if code == "PreconditionFailed":
+                        return False
+                    # Another run is putting the same object at this moment.
+                    if code != "ConditionalRequestConflict" or attempt == ATTEMPTS:
+                        raise
+                    time.sleep(attempt)
+                else:
+                    return True
+        raise AssertionError
 
     def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         with self._errors(), ThreadPoolExecutor(8) as pool:

@@ -3,19 +3,20 @@
 import hashlib
 import json
 import re
-import zlib
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from tempfile import SpooledTemporaryFile
 from typing import IO, Literal
+
+from isal import isal_zlib as zlib
 
 from ingest.windows import parse_hour
 
 Format = Literal["json.gz", "json"]
 
 # Amplitude's members are a few MB; a larger one waits on disk rather than in memory.
-SPOOL_IN_MEMORY = 16 << 20
+LARGEST_IN_MEMORY = 16 << 20
 
 PIECE = 1 << 20
 
@@ -67,44 +68,41 @@ class Proof:
     event_count: int
 
 
-def prove(chunks: Iterable[bytes], format: Format, *, validate: bool = False) -> Proof:
+def hold(chunks: Iterable[bytes]) -> IO[bytes]:
+    """Keep a member as it arrives, in memory up to 16 MiB; positioned at its start."""
+    held = SpooledTemporaryFile(LARGEST_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
+    for chunk in chunks:
+        held.write(chunk)
+    held.seek(0)
+    return held
+
+
+def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof:
     """Read a gzipped member; check its CRC and that each line is a JSON object.
 
     A line is known as an object by its braces; `validate` parses every one.
 
     Raises MemberError with the reason if the member is not whole.
     """
-    digest, lines = hashlib.sha256(), _Lines(validate)
-    spool = SpooledTemporaryFile(SPOOL_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
-
-    def keep(piece: bytes) -> None:
-        digest.update(piece)
-        spool.write(piece)
-
-    try:
-        compressed = keep if format == "json.gz" else _ignore
-        for piece in _gunzip(chunks, compressed):
-            lines.check(piece)
-            if format == "json":
-                keep(piece)
-        lines.finish()
-    except BaseException:
-        spool.close()
-        raise
-    byte_count = spool.tell()
-    spool.seek(0)
-    return Proof(spool, byte_count, digest.hexdigest(), lines.count)
+    lines = _Lines(validate)
+    pieces = lines.watch(_gunzip(iter(lambda: member.read(PIECE), b"")))
+    if format == "json":
+        content = hold(pieces)
+    else:
+        for _ in pieces:
+            pass
+        content = member
+    content.seek(0)
+    digest = hashlib.file_digest(content, "sha256").hexdigest()
+    byte_count = content.tell()
+    content.seek(0)
+    return Proof(content, byte_count, digest, lines.count)
 
 
-def _ignore(piece: bytes) -> None:
-    pass
-
-
-def _gunzip(chunks: Iterable[bytes], each: Callable[[bytes], None]) -> Iterator[bytes]:
-    """The inflated pieces; `each` is called with every compressed chunk."""
+def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The inflated pieces; several gzip streams behind one another are one text."""
     inflater = None
     for chunk in chunks:
-        each(chunk)
         while chunk:
             if inflater is None:
                 inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -128,18 +126,19 @@ class _Lines:
         self.count = 0
         self._read = 0
         self._validate = validate
-        self._open = b""
 
-    def check(self, piece: bytes) -> None:
-        whole, newline, self._open = (self._open + piece).rpartition(b"\n")
-        if newline:
-            self._check_lines(whole)
-        if len(self._open) > LONGEST_LINE:
-            raise MemberError(f"line {self._read + 1} is longer than 16 MiB")
-
-    def finish(self) -> None:
-        if self._open:
-            self._check_lines(self._open)
+    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
+        """Pass the pieces on, each after the lines that end in it were checked."""
+        rest = b""
+        for piece in pieces:
+            whole, newline, rest = (rest + piece).rpartition(b"\n")
+            if newline:
+                self._check_lines(whole)
+            if len(rest) > LONGEST_LINE:
+                raise MemberError(f"line {self._read + 1} is longer than 16 MiB")
+            yield piece
+        if rest:
+            self._check_lines(rest)
 
     def _check_lines(self, lines: bytes) -> None:
         count = lines.count(b"\n") + 1

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
+from typing import IO
 
 from tqdm import tqdm
 
@@ -25,7 +26,7 @@ from ingest.export import (
 )
 from ingest.landing import Landing
 from ingest.ledger import HourRecord, LandedFile, Ledger
-from ingest.members import Format, MemberError, MemberName, prove
+from ingest.members import Format, MemberError, MemberName, hold, prove
 from ingest.settings import Settings, SettingsError
 from ingest.windows import Window, windows
 
@@ -36,6 +37,11 @@ LONGEST_WINDOW_HOURS = 30 * 24
 
 # Amplitude allows 5 requests at once to a project; one is left for other clients.
 MOST_REQUESTS_AT_ONCE = 4
+
+# Members that are proven and uploaded at once, and that may wait for it in memory: two
+# keep two cores busy, and the rest hides what an upload waits for.
+LANDERS = 4
+MEMBERS_AHEAD = 8
 
 ATTEMPTS = 5
 ATTEMPTS_TO_CONNECT = 3
@@ -108,6 +114,8 @@ class Run:
         self._options = options
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
+        self._lander = ThreadPoolExecutor(LANDERS, thread_name_prefix="lander")
+        self._room = threading.Semaphore(MEMBERS_AHEAD)
         self._client = ExportClient(settings, self._stop.is_set)
         self._limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
         self._pending: deque[Window] = deque()
@@ -142,7 +150,8 @@ class Run:
         finally:
             self._stop.set()
             # A thread may sit in a socket for minutes; what it does is not recorded.
-            pool.shutdown(wait=False, cancel_futures=True)
+            for threads in (pool, self._lander):
+                threads.shutdown(wait=False, cancel_futures=True)
             self._ledger.flush()
         return self.summary
 
@@ -257,18 +266,24 @@ class Run:
             raise Interrupted
 
     def _land_window(self, window: Window) -> _Landed:
-        files: dict[datetime, list[LandedFile]] = defaultdict(list)
-        faults: dict[datetime, str] = {}
+        landing: list[tuple[MemberName, Future[LandedFile]]] = []
         try:
             with self._client.open(window) as chunks:
                 for name, content in archive.members(chunks):
                     member = self._recognise(name, window)
-                    try:
-                        files[member.hour].append(self._land_member(member, content))
-                    except MemberError as error:
-                        faults[member.hour] = f"{name}: {error}"
+                    held = hold(content)
+                    landing.append((member, self._start_landing(member, held)))
         except NoData:
             pass
+        finally:
+            wait([future for _, future in landing])
+        files: dict[datetime, list[LandedFile]] = defaultdict(list)
+        faults: dict[datetime, str] = {}
+        for member, future in landing:
+            try:
+                files[member.hour].append(future.result())
+            except MemberError as error:
+                faults[member.hour] = f"{member.name}: {error}"
         records = [
             self._new_record(window, hour, files.get(hour, []))
             for hour in window.hours()
@@ -291,15 +306,23 @@ class Run:
             )
         return member
 
-    def _land_member(self, member: MemberName, chunks: Iterable[bytes]) -> LandedFile:
+    def _start_landing(self, member: MemberName, held: IO[bytes]) -> Future[LandedFile]:
+        """Prove and land a member beside the download, which waits if it is ahead."""
+        self._room.acquire()
+        future = self._lander.submit(self._land_member, member, held)
+        future.add_done_callback(lambda _: self._room.release())
+        return future
+
+    def _land_member(self, member: MemberName, held: IO[bytes]) -> LandedFile:
         format = self._options.format
-        proof = prove(chunks, format, validate=self._options.validate)
-        key = (
-            f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
-            f"{member.part}-{proof.sha256[:16]}.{format}"
-        )
-        with proof.content as content:
-            self._landing.put(key, content, proof.sha256)
+        with held:
+            proof = prove(held, format, validate=self._options.validate)
+            key = (
+                f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
+                f"{member.part}-{proof.sha256[:16]}.{format}"
+            )
+            with proof.content as content:
+                self._landing.put(key, content, proof.sha256)
         return LandedFile(
             key=key,
             member=member.name,
