@@ -5,11 +5,12 @@ object becomes visible whole or not at all.
 """
 
 import base64
+import contextlib
+import fcntl
 import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 from shutil import copyfileobj
@@ -22,7 +23,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ingest.settings import Settings
 
-STALE_SECONDS = 24 * 3600
 ATTEMPTS = 5
 
 
@@ -56,9 +56,16 @@ class FolderLanding:
         self._incoming = root / ".incoming"
         with _folder_errors(root):
             self._incoming.mkdir(parents=True, exist_ok=True)
+            self._lock = os.open(self._incoming, os.O_RDONLY)
+            self._remove_what_killed_runs_left()
+
+    def _remove_what_killed_runs_left(self) -> None:
+        """Each run shares a lock while it lives: who can have it alone is alone."""
+        with contextlib.suppress(BlockingIOError):
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left in self._incoming.iterdir():
-                if time.time() - left.stat().st_mtime > STALE_SECONDS:
-                    left.unlink(missing_ok=True)
+                left.unlink()
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
     def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
         path = self._root / key
@@ -83,7 +90,7 @@ class FolderLanding:
                 yield path.relative_to(self._root).as_posix(), path.read_bytes()
 
 
-@contextmanager
+@contextlib.contextmanager
 def _folder_errors(root: Path) -> Iterator[None]:
     try:
         yield
@@ -152,7 +159,7 @@ class S3Landing:
         answer: dict[str, Any] = self._client.get_object(Bucket=self._bucket, Key=key)
         return key.removeprefix(self._prefix), answer["Body"].read()
 
-    @contextmanager
+    @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:
         try:
             yield

@@ -431,8 +431,10 @@ def test_a_run_that_is_stopped_is_completed_by_the_next(
     assert 0 < events(landing).total() < DAY_EVENTS
     assert not ledger(landing)
 
+    (landing / ".incoming" / "left").touch()
     assert ingest(*DAY).returncode == 0
     assert_day_is_whole(landing)
+    assert not list((landing / ".incoming").iterdir())
 
 
 def test_two_runs_at_once_do_no_harm(ingest, ingest_environment, landing, tmp_path):
