@@ -78,6 +78,10 @@ docs: setup ## Write the models' documentation to data/docs
 test: setup ## Run everything that proves the project
 	python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/conventions $(ARGS)
 
+.PHONY: soak
+soak: setup ## Play thousands of random histories of the ingest (HISTORIES=2000)
+	HISTORIES=$${HISTORIES:-2000} python -m pytest --numprocesses 2 --quiet tests/test_histories.py
+
 .PHONY: lint
 lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and workflows
 	ruff check
