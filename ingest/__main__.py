@@ -10,7 +10,7 @@ from dotenv import load_dotenv
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ingest import logs
-from ingest.export import Refused, Unreachable
+from ingest.export import NotAnExportApi, Refused, Unreachable
 from ingest.landing import LandingError, open_landing
 from ingest.ledger import Ledger
 from ingest.run import (
@@ -63,6 +63,8 @@ def main() -> int:
         code = _fail(CREDENTIALS, error)
     except Unreachable as error:
         code = _fail(NO_AMPLITUDE, f"{settings.export_url} cannot be reached: {error}")
+    except NotAnExportApi as error:
+        code = _fail(NO_AMPLITUDE, error)
     except Outage as error:
         code = _fail(HOURS_OPEN, f"{error}; the hours left stay open for the next run")
     except LandingError as error:

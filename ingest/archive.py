@@ -96,7 +96,8 @@ def members(chunks: Iterable[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
     seen: list[tuple[bytes, tuple[int, int, int]]] = []
     while (signature := stream.exactly(4)) == LOCAL_HEADER:
         name, facts, content = _member(stream)
-        yield name.decode("utf-8", "replace"), content
+        if not name.endswith(b"/"):  # a folder, to some who write archives
+            yield name.decode("utf-8", "replace"), content
         for _ in content:
             pass
         seen.append((name, facts.facts()))
@@ -237,6 +238,8 @@ def _check_contents(
     stream.exactly(18)
     if sorted(named) != sorted(seen):
         raise ArchiveError("the archive's contents do not match its members")
+    if len({name for name, _ in seen}) < len(seen):
+        raise ArchiveError("two of the archive's members have one name")
     # Reading on to the end lets the HTTP client notice a cut-off answer.
     while stream.any():
         pass

@@ -15,6 +15,9 @@ from ingest import __version__
 from ingest.settings import Settings
 from ingest.windows import Window
 
+# A 404 has this text when there is nothing in the window; another is a wrong address.
+NO_DATA = "Raw data files were not found"
+
 CONNECT_SECONDS = 10
 CHUNK = 256 << 10
 # Longer than any pause Amplitude documents; a typing error in a header stays bearable.
@@ -42,6 +45,10 @@ class Refused(Exception):
 
 class Unreachable(Exception):
     """No connection to the API."""
+
+
+class NotAnExportApi(Exception):
+    """What answers is something else: a sign-in page, a redirect, a wrong path."""
 
 
 class Interrupted(Exception):
@@ -79,8 +86,8 @@ class ExportClient:
     def open(self, window: Window) -> Iterator[Iterator[bytes]]:
         """The bytes of the window's archive, as they arrive.
 
-        Raises NoData, TooMuch, Refused, Unreachable, Busy or Interrupted; also from
-        within the `with` block, while the bytes are read.
+        Raises NoData, TooMuch, Refused, Unreachable, NotAnExportApi, Busy or
+        Interrupted; also from within the `with` block, while the bytes are read.
         """
         deadline = time.monotonic() + self._settings.answer_seconds
         with _transport_faults(), self._get(window) as answer:
@@ -104,10 +111,13 @@ class ExportClient:
 
     def _check(self, answer: requests.Response) -> None:
         status = answer.status_code
-        if status == 200:
+        is_html = "html" in answer.headers.get("Content-Type", "").lower()
+        if status == 200 and not is_html:
             return
         said = f"{status} {_first_line(answer)}".strip()
-        if status == 404:
+        if is_html and status in (200, 404):
+            raise NotAnExportApi(self._is_no_export_api(f"{status} with a web page"))
+        if status == 404 and NO_DATA in said:
             raise NoData(said)
         if status in (400, 504):
             raise TooMuch(said, may_pass=status == 504)
@@ -123,9 +133,12 @@ class ExportClient:
             raise Busy(
                 said, is_throttled=status == 429, retry_after=_retry_after(answer)
             )
-        raise Unreachable(
-            f"{self._settings.export_url} answers {said}, as no Export API does:"
-            " check AMP_EXPORT_URL"
+        raise NotAnExportApi(self._is_no_export_api(said))
+
+    def _is_no_export_api(self, said: str) -> str:
+        return (
+            f"{self._settings.export_url} answers {said}, as no Export API does: check"
+            " AMP_EXPORT_URL and what is between here and Amplitude"
         )
 
     def _chunks(self, answer: requests.Response, deadline: float) -> Iterator[bytes]:
@@ -141,7 +154,7 @@ class ExportClient:
 def _transport_faults() -> Iterator[None]:
     try:
         yield
-    except requests.ConnectTimeout as error:
+    except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
         raise Unreachable(_cause(error)) from error
     except requests.ReadTimeout as error:
         raise TooMuch("no answer in time") from error

@@ -7,6 +7,7 @@ object becomes visible whole or not at all.
 import base64
 import contextlib
 import fcntl
+import hashlib
 import os
 import time
 from collections.abc import Iterable, Iterator
@@ -52,7 +53,7 @@ class FolderLanding:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        # On the same file system as the objects, so that linking them is atomic.
+        # On the same file system as the objects, so that moving them is atomic.
         self._incoming = root / ".incoming"
         with _folder_errors(root):
             self._incoming.mkdir(parents=True, exist_ok=True)
@@ -70,24 +71,26 @@ class FolderLanding:
     def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
         path = self._root / key
         with _folder_errors(self._root):
-            if path.exists():
+            if path.exists() and _sha256(path) == sha256:
                 return False
             path.parent.mkdir(parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self._incoming) as incoming:
+            with NamedTemporaryFile(dir=self._incoming, delete=False) as incoming:
                 copyfileobj(content, incoming)
                 incoming.flush()
                 os.fsync(incoming.fileno())
                 os.fchmod(incoming.fileno(), 0o644)
-                try:
-                    os.link(incoming.name, path)
-                except FileExistsError:
-                    return False
+            Path(incoming.name).replace(path)
         return True
 
     def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
         with _folder_errors(self._root):
             for path in sorted((self._root / prefix).rglob("*.json")):
                 yield path.relative_to(self._root).as_posix(), path.read_bytes()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import io
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
 from typing import Any, Literal
@@ -21,7 +21,18 @@ from ingest.windows import HOUR
 # A 404 may come from a delay at Amplitude rather than from an hour without events.
 EMPTY_UNTIL = 48 * HOUR
 
+# A limit on windows may come from a bad day of the API; after this it is tried anew.
+LIMIT_LASTS = timedelta(days=14)
+
 UNKNOWN_PROJECT = "unknown"
+
+TIMES = (
+    "hour",
+    "window_start",
+    "window_end",
+    "exported_at",
+    "window_limit_learned_at",
+)
 
 
 @dataclass(frozen=True)
@@ -40,13 +51,15 @@ class HourRecord:
     """What an upload hour was found to hold.
 
     `project_id` is None while no member has named the project yet.
-    `window_limit_hours` is the longest window that the API served when a longer one
-    was too much for it; None while none was.
+    `is_settled` tells that the hour need not be asked for again. `window_limit_hours`
+    is the longest window that the API served when a longer one was too much for it,
+    as learned at `window_limit_learned_at`; None while none was.
     """
 
     project_id: str | None
     hour: datetime
     status: Literal["landed", "empty", "too_large"]
+    is_settled: bool
     files: list[LandedFile]
     window_start: datetime
     window_end: datetime
@@ -54,6 +67,7 @@ class HourRecord:
     run_id: str
     api_key_id: str
     window_limit_hours: int | None
+    window_limit_learned_at: datetime | None
 
     @property
     def event_count(self) -> int:
@@ -62,10 +76,6 @@ class HourRecord:
     @property
     def byte_count(self) -> int:
         return sum(file.byte_count for file in self.files)
-
-    def is_settled(self) -> bool:
-        """Whether the hour need not be asked for again."""
-        return self.status != "empty" or self.exported_at - self.hour >= EMPTY_UNTIL
 
     def to_line(self) -> str:
         counts = {
@@ -81,8 +91,9 @@ class HourRecord:
         """Raises ValueError, KeyError or TypeError if the line is no record."""
         given: dict[str, Any] = json.loads(line)
         values = {one.name: given[one.name] for one in fields(cls)}
-        for name in ("hour", "window_start", "window_end", "exported_at"):
-            values[name] = datetime.fromisoformat(values[name])
+        for name in TIMES:
+            if values[name] is not None:
+                values[name] = datetime.fromisoformat(values[name])
         values["files"] = [LandedFile(**file) for file in values["files"]]
         return cls(**values)
 
@@ -100,6 +111,7 @@ class Ledger:
         self._unwritten: list[HourRecord] = []
         self.project_id = project_id
         self.window_limit_hours: int | None = None
+        self.window_limit_learned_at: datetime | None = None
         for record in sorted(_read(landing), key=lambda record: record.exported_at):
             if project_id and record.project_id:
                 is_ours = record.project_id == project_id
@@ -109,6 +121,10 @@ class Ledger:
                 self._records[record.hour] = record
                 self.project_id = record.project_id or self.project_id
                 self.window_limit_hours = record.window_limit_hours
+                self.window_limit_learned_at = record.window_limit_learned_at
+        learned_at = self.window_limit_learned_at
+        if learned_at and datetime.now(UTC) - learned_at > LIMIT_LASTS:
+            self.window_limit_hours = self.window_limit_learned_at = None
 
     @property
     def first_hour(self) -> datetime | None:
@@ -118,7 +134,12 @@ class Ledger:
     def is_open(self, hour: datetime) -> bool:
         """Whether the hour is to be asked for."""
         record = self._records.get(hour)
-        return record is None or not record.is_settled()
+        return record is None or not record.is_settled
+
+    def learn_window_limit(self, hours: int) -> None:
+        """Remember that no longer window is served, for this run and the next."""
+        self.window_limit_hours = hours
+        self.window_limit_learned_at = datetime.now(UTC)
 
     def add(self, records: list[HourRecord]) -> None:
         """Write the records; while the project has no name they wait for `flush`."""

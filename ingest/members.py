@@ -101,8 +101,9 @@ def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof
 
 def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The inflated pieces; several gzip streams behind one another are one text."""
-    inflater = None
+    inflater, is_empty = None, True
     for chunk in chunks:
+        is_empty = False
         while chunk:
             if inflater is None:
                 inflater = zlib.decompressobj(16 + zlib.MAX_WBITS)
@@ -115,8 +116,15 @@ def _gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
             chunk = inflater.unconsumed_tail or inflater.unused_data
             if inflater.eof:
                 inflater = None
-    if inflater is not None:
+    if inflater is not None or is_empty:
         raise MemberError("the gzip data is cut off")
+
+
+def _is_utf8(text: bytes) -> bool:
+    try:
+        return text.isascii() or bool(text.decode())
+    except UnicodeDecodeError:
+        return False
 
 
 class _Lines:
@@ -147,6 +155,8 @@ class _Lines:
             lines[:1] == b"{"
             and lines[-1:] == b"}"
             and lines.count(b"}\n{") == count - 1
+            and b"\r" not in lines
+            and _is_utf8(lines)
         )
         if framed and not self._validate:
             self.count += count
@@ -159,6 +169,10 @@ class _Lines:
             line = line.strip()
             if not line:
                 continue
+            if not _is_utf8(line):
+                raise MemberError(f"line {number} is not UTF-8")
+            if b"\r" in line:
+                raise MemberError(f"line {number} holds a carriage return")
             if not (line.startswith(b"{") and line.endswith(b"}")):
                 raise MemberError(f"line {number} is not a JSON object")
             if self._validate:

@@ -7,10 +7,10 @@ import threading
 from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import count
-from typing import IO
+from typing import IO, Literal
 
 from tqdm import tqdm
 
@@ -25,15 +25,16 @@ from ingest.export import (
     Unreachable,
 )
 from ingest.landing import Landing
-from ingest.ledger import HourRecord, LandedFile, Ledger
+from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
 from ingest.members import Format, MemberError, MemberName, hold, prove
 from ingest.settings import Settings, SettingsError
 from ingest.windows import Window, windows
 
 log = logging.getLogger(__name__)
 
-# A month: a year's backfill of a small project is a dozen requests.
-LONGEST_WINDOW_HOURS = 30 * 24
+# A week: a year's backfill of a small project is 52 requests, and a run that is killed
+# has a week at most to fetch again.
+LONGEST_WINDOW_HOURS = 7 * 24
 
 # Amplitude allows 5 requests at once to a project; one is left for other clients.
 MOST_REQUESTS_AT_ONCE = 4
@@ -78,7 +79,7 @@ class Summary:
     def __str__(self) -> str:
         hours = [f"{self.hours[status]} {status}" for status in sorted(self.hours)]
         return (
-            f"{self.hours.total()} hours ({', '.join(hours) or 'none asked for'}),"
+            f"{self.hours.total()} hours ({', '.join(hours) or 'none done'}),"
             f" {self.events} events, {self.bytes} bytes, {self.requests} requests,"
             f" {self.retries} retries"
         )
@@ -90,16 +91,18 @@ class _Landed:
 
     records: list[HourRecord]
     faults: dict[datetime, str]
-    attempts: int = 1
 
 
 @dataclass(frozen=True)
 class _Failed:
-    """A window that gave no whole answer. `is_too_much`: a shorter one may."""
+    """A window that gave no whole answer.
+
+    `is_too_much`: a shorter one may. `may_pass`: the same may another time.
+    """
 
     reason: str
-    is_too_much: bool
-    attempts: int = 1
+    is_too_much: bool = False
+    may_pass: bool = True
 
 
 class Run:
@@ -114,6 +117,7 @@ class Run:
         self._options = options
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
+        self._counting = threading.Lock()
         self._lander = ThreadPoolExecutor(LANDERS, thread_name_prefix="lander")
         self._room = threading.Semaphore(MEMBERS_AHEAD)
         self._client = ExportClient(settings, self._stop.is_set)
@@ -160,22 +164,21 @@ class Run:
 
         Returns the number of hours that are done with.
         """
-        self.summary.requests += answer.attempts
-        self.summary.retries += answer.attempts - 1
         if isinstance(answer, _Landed):
             self._failures_in_a_row = 0
             self._is_length_proven = True
             return self._record(answer)
-        self._failures_in_a_row += 1
-        if answer.is_too_much:
-            self._failures_in_a_row = 0
+        if answer.is_too_much and len(window) > 1:
             self._is_length_proven = False
             return self._shorten(window, answer.reason)
+        self._failures_in_a_row += answer.may_pass
         if self._failures_in_a_row == FAILURES_IN_A_ROW:
             raise Outage(
                 f"{FAILURES_IN_A_ROW} windows failed in a row, the last one with:"
                 f" {answer.reason}"
             )
+        if answer.is_too_much:
+            return self._record_too_large(window, answer)
         if len(window) == 1:
             return self._leave_open(window.first, answer.reason)
         log.warning("%s: %s; asking for its halves", window, answer.reason)
@@ -201,27 +204,33 @@ class Run:
         return done
 
     def _shorten(self, window: Window, reason: str) -> int:
-        if len(window) == 1:
-            log.error(
-                "%s: too large for the Export API (%s). Amplitude delivers such an hour"
-                " by its own export to Amazon S3: Settings, Data Destinations.",
-                window,
-                reason,
-            )
-            self._ledger.add(
-                [self._new_record(window, window.first, [], is_too_large=True)]
-            )
-            self.summary.hours["too_large"] += 1
-            return 1
         halves = window.halves()
         self._limit = min(self._limit, len(halves[0]))
-        self._ledger.window_limit_hours = self._limit
+        self._ledger.learn_window_limit(self._limit)
         log.info("%s: %s; asking for %d h at once", window, reason, self._limit)
         pending = [*halves, *self._pending]
         self._pending = deque(
             piece for window in pending for piece in window.pieces(self._limit)
         )
         return 0
+
+    def _record_too_large(self, window: Window, answer: _Failed) -> int:
+        """An hour that the API has refused for its size is settled; one that it did
+        not serve in time is asked for again by the next run."""
+        log.error(
+            "%s is too large for the Export API (%s). %s",
+            window,
+            answer.reason,
+            "The next run asks again."
+            if answer.may_pass
+            else "Amplitude delivers such an hour by its own export to Amazon S3.",
+        )
+        record = self._new_record(
+            window, window.first, "too_large", [], is_settled=not answer.may_pass
+        )
+        self._ledger.add([record])
+        self.summary.hours["too_large"] += 1
+        return 1
 
     def _leave_open(self, hour: datetime, reason: str) -> int:
         log.error("%s stays open: %s", Window(hour, hour), reason)
@@ -232,12 +241,15 @@ class Run:
         """Ask for a window until there is an answer or no use in asking again."""
         for attempt in count(1):
             pause = None
+            with self._counting:
+                self.summary.requests += 1
+                self.summary.retries += attempt > 1
             try:
-                return replace(self._land_window(window), attempts=attempt)
+                return self._land_window(window)
             except TooMuch as fault:
                 reason, most = str(fault), ATTEMPTS_AT_DAMAGED
-                if len(window) > 1 or not fault.may_pass or attempt == most:
-                    return _Failed(reason, True, attempt)
+                if len(window) > 1 or attempt == most:
+                    return _Failed(reason, is_too_much=True, may_pass=fault.may_pass)
             except Busy as fault:
                 reason, most, pause = str(fault), ATTEMPTS, fault.retry_after
                 if fault.is_throttled and attempt == most:
@@ -249,7 +261,7 @@ class Run:
                 if attempt == most:
                     raise
             if attempt == most:
-                return _Failed(reason, False, attempt)
+                return _Failed(reason)
             self._wait(window, reason, attempt, pause)
         raise AssertionError
 
@@ -273,6 +285,8 @@ class Run:
                     member = self._recognise(name, window)
                     held = hold(content)
                     landing.append((member, self._start_landing(member, held)))
+            if not landing:
+                raise ArchiveError("the archive holds no file")
         except NoData:
             pass
         finally:
@@ -284,8 +298,13 @@ class Run:
                 files[member.hour].append(future.result())
             except MemberError as error:
                 faults[member.hour] = f"{member.name}: {error}"
+        now = datetime.now(UTC)
         records = [
-            self._new_record(window, hour, files.get(hour, []))
+            self._new_record(window, hour, "landed", files[hour], is_settled=True)
+            if hour in files
+            else self._new_record(
+                window, hour, "empty", [], is_settled=now - hour >= EMPTY_UNTIL
+            )
             for hour in window.hours()
             if hour not in faults
         ]
@@ -335,15 +354,16 @@ class Run:
         self,
         window: Window,
         hour: datetime,
+        status: Literal["landed", "empty", "too_large"],
         files: list[LandedFile],
         *,
-        is_too_large: bool = False,
+        is_settled: bool,
     ) -> HourRecord:
-        found = "landed" if files else "empty"
         return HourRecord(
             project_id=self._ledger.project_id,
             hour=hour,
-            status="too_large" if is_too_large else found,
+            status=status,
+            is_settled=is_settled,
             files=files,
             window_start=window.first,
             window_end=window.last,
@@ -351,4 +371,5 @@ class Run:
             run_id=self._run_id,
             api_key_id=self._settings.api_key_id,
             window_limit_hours=self._ledger.window_limit_hours,
+            window_limit_learned_at=self._ledger.window_limit_learned_at,
         )

@@ -61,14 +61,16 @@ class Settings:
                     f"{name} is not set: set it in .env (see .env.example) or in the"
                     " environment"
                 )
+            if not given[name].isascii():
+                raise SettingsError(f"{name} holds a character that no key has")
             return given[name]
 
         def seconds(name: str, default: float) -> float:
             try:
                 value = float(given.get(name) or default)
             except ValueError:
-                value = -1
-            if value < 0:
+                value = 0
+            if not 0 < value < float("inf"):
                 raise SettingsError(f"{name} is not a number of seconds: {given[name]}")
             return value
 
@@ -92,7 +94,7 @@ class Settings:
             start=_start(given.get("AMP_START")),
             project_id=project_id,
             timeout_seconds=seconds("AMP_TIMEOUT_SECONDS", 300),
-            answer_seconds=seconds("AMP_ANSWER_SECONDS", 3600),
+            answer_seconds=seconds("AMP_ANSWER_SECONDS", 1800),
             backoff_seconds=seconds("AMP_BACKOFF_SECONDS", 1),
             aws_region=given.get("AWS_REGION") or None,
             aws_access_key=access_key,

@@ -10,11 +10,13 @@ import sys
 import time
 from collections import Counter
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
+from typing import ClassVar
 
 import pytest
 
-from ingest.ledger import HourRecord
 from sandbox.export_api import EXPORT_DIR, ExportApi, Project, serve
 
 DAY = ("--start", "2026-01-14", "--end", "2026-01-14")
@@ -148,26 +150,14 @@ def test_lands_plain_json_on_request(ingest, landing):
     assert_day_is_whole(landing)
 
 
-@pytest.mark.parametrize("status", ["empty", "landed", "too_large"])
-@pytest.mark.parametrize(("age_hours", "empty_is_settled"), [(47, False), (48, True)])
+@pytest.mark.parametrize(("age_hours", "requests"), [(20, 2), (60, 1)])
 def test_asks_for_an_empty_hour_until_it_is_48_hours_old(
-    status, age_hours, empty_is_settled
+    ingest, api, age_hours, requests
 ):
-    hour = datetime(2026, 1, 1, tzinfo=UTC)
-    record = HourRecord(
-        project_id="5",
-        hour=hour,
-        status=status,
-        files=[],
-        window_start=hour,
-        window_end=hour,
-        exported_at=hour + timedelta(hours=age_hours),
-        run_id="r",
-        api_key_id="k",
-        window_limit_hours=None,
-    )
-    assert record.is_settled() == (empty_is_settled or status != "empty")
-    assert HourRecord.from_line(record.to_line().encode()) == record
+    hour = f"{datetime.now(UTC) - timedelta(hours=age_hours):%Y-%m-%dT%H}"
+    for _ in range(2):
+        assert ingest("--start", hour, "--end", hour).returncode == 0
+    assert len(api.requests) == requests
 
 
 def test_records_a_day_without_events_as_empty(ingest, landing, api):
@@ -263,9 +253,19 @@ def test_records_an_hour_that_is_too_large(ingest, landing, api, kind):
     api.faults.add(kind, hours=[BAD_HOUR], times=None)
     run = ingest(*DAY)
     assert run.returncode == 1
-    assert "its own export to Amazon S3" in run.stderr
+    assert "2026-01-14T10 is too large for the Export API" in run.stderr
     assert statuses(landing) == {"landed": 21, "empty": 2, "too_large": 1}
     assert ledger(landing)["2026-01-14T10"]["status"] == "too_large"
+
+    # What was refused for its size is settled; a time-out may have been an outage.
+    api.faults.replace([])
+    asked_before = len(api.requests)
+    assert ingest(*DAY).returncode == 0
+    assert len(api.requests) - asked_before == (kind == "504")
+    if kind == "504":
+        assert_day_is_whole(landing)
+    else:
+        assert "its own export to Amazon S3" in run.stderr
 
 
 def test_takes_an_answer_that_stops_for_a_window_that_is_too_long(ingest, landing, api):
@@ -319,6 +319,16 @@ def test_gives_up_in_an_outage(ingest, landing, api):
     assert not ledger(landing)
 
 
+def test_takes_no_outage_for_hours_that_are_too_large(ingest, landing, api):
+    api.faults.add("504", times=None)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "windows failed in a row" in run.stderr
+    api.faults.replace([])
+    assert ingest(*DAY).returncode == 0
+    assert_day_is_whole(landing)
+
+
 def test_names_what_to_check_when_the_keys_are_refused(ingest, api):
     run = ingest(*DAY, AMP_SECRET_KEY="wrong-secret-value")
     assert run.returncode == 3
@@ -334,12 +344,99 @@ def test_says_that_amplitude_cannot_be_reached(ingest):
     assert "refused" in run.stderr
 
 
-def test_follows_no_redirect(ingest, api):
-    run = ingest(*DAY, AMP_EXPORT_URL=api.url.replace("/export", "/elsewhere"))
-    assert run.returncode == 0  # this path of the sandbox is a 404 like any other
+def test_takes_no_wrong_address_for_an_empty_project(ingest, landing, api):
+    run = ingest(*DAY, AMP_EXPORT_URL=api.url.replace("/export", "/exports"))
+    assert run.returncode == 4
+    assert "check AMP_EXPORT_URL" in run.stderr
+    assert not ledger(landing)
+
+
+class Elsewhere(BaseHTTPRequestHandler):
+    """A server that is no Export API."""
+
+    answers: ClassVar = {
+        "/redirect": (302, {"Location": "http://127.0.0.1:9/"}, b""),
+        "/sign-in": (200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"),
+        "/not-found": (404, {"Content-Type": "text/html"}, b"<html>Not here</html>"),
+        "/nothing": (200, {}, b""),
+        "/no-files": (200, {}, b"PK\x05\x06" + bytes(18)),
+    }
+
+    def do_GET(self) -> None:
+        status, headers, body = self.answers[self.path.partition("?")[0]]
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(
+    ("path", "code", "says"),
+    [
+        ("/redirect", 4, "answers 302"),
+        ("/sign-in", 4, "answers 200 with a web page"),
+        ("/not-found", 4, "answers 404 with a web page"),
+        ("/nothing", 1, "stays open: the archive is cut off"),
+        ("/no-files", 1, "stays open: the archive holds no file"),
+    ],
+)
+def test_says_that_something_else_answers(ingest, landing, path, code, says):
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}{path}"
+        hour = ("--start", "2026-01-14T00", "--end", "2026-01-14T00")
+        run = ingest(*hour, AMP_EXPORT_URL=url)
+        server.shutdown()
+    assert run.returncode == code, run.stderr
+    assert says in run.stderr
+    assert not ledger(landing)
+
+
+def test_sends_no_key_in_the_clear(ingest):
     run = ingest(*DAY, AMP_EXPORT_URL="http://example.com/api/2/export")
     assert run.returncode == 2
     assert "not https" in run.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "gzip data is cut off"),
+        (gzip.compress(b'{"a": "\xff"}\n'), "line 1 is not UTF-8"),
+        (gzip.compress(b'{"a":\r1}\n'), "line 1 holds a carriage return"),
+        (gzip.compress(b"{}\n[1]\n"), "line 2 is not a JSON object"),
+        (gzip.compress(b'{"a": "' + b"x" * (17 << 20) + b'"}\n'), "longer than 16 MiB"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_lands_no_member_that_could_not_be_loaded(
+    ingest, landing, tmp_path, content, reason
+):
+    good, bad = (
+        tmp_path / "export" / "5" / f"5_2026-01-14_{h}#0.json.gz" for h in (0, 1)
+    )
+    good.parent.mkdir(parents=True)
+    good.write_bytes(gzip.compress(b'{"uuid": "1"}\r\n\n{"uuid": "2"}'))
+    bad.write_bytes(content)
+    with serve(tmp_path / "export") as api:
+        run = ingest(*DAY, **api.environment)
+    assert run.returncode == 1
+    assert f"2026-01-14T01 stays open: 5/{bad.name}: " in run.stderr
+    assert reason in run.stderr
+    assert statuses(landing) == {"landed": 1, "empty": 22}
+    assert ledger(landing)["2026-01-14T00"]["event_count"] == 2
+
+
+def test_mends_a_file_that_was_damaged_in_the_landing(ingest, landing):
+    ingest(*DAY)
+    path = min(landing.glob("events/*/*/*/*"))
+    path.write_bytes(path.read_bytes()[:100])
+    assert ingest(*DAY, "--force").returncode == 0
+    assert_day_is_whole(landing)
 
 
 @pytest.mark.parametrize(
@@ -351,6 +448,8 @@ def test_follows_no_redirect(ingest, api):
         ({"AMP_START": "yesterday"}, "AMP_START is not a day or hour"),
         ({"AMP_PROJECT_ID": "mine"}, "AMP_PROJECT_ID is not a number"),
         ({"AMP_TIMEOUT_SECONDS": "long"}, "AMP_TIMEOUT_SECONDS is not a number"),
+        ({"AMP_TIMEOUT_SECONDS": "0"}, "AMP_TIMEOUT_SECONDS is not a number"),
+        ({"AMP_API_KEY": "ключ"}, "AMP_API_KEY holds a character"),
         ({"AMP_EXPORT_URL": "amplitude.com"}, "AMP_EXPORT_URL is not an address"),
         ({"LANDING": "gs://bucket"}, "LANDING is neither"),
         ({"LANDING": "s3://"}, "LANDING names no bucket"),
