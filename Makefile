@@ -22,7 +22,7 @@ DOCS ?= data/docs
 
 .PHONY: help
 help: ## Show this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install everything into .venv, and dbt's packages
@@ -37,14 +37,10 @@ $(VENV)/.installed: requirements.txt
 	uv pip install --quiet --compile-bytecode -r $< || pip install --quiet -r $<
 	touch $@
 
-requirements.txt: requirements.in
-	uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate \
-		--output-file $@ $<
-
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve requirements.in anew
-	touch requirements.in
-	$(MAKE) --always-make requirements.txt
+lock: $(VENV)/.installed ## Resolve requirements.in anew, into requirements.txt
+	uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
+		--no-annotate --output-file requirements.txt requirements.in
 
 .PHONY: demo
 demo: export LANDING := data/demo/landing

@@ -1,7 +1,7 @@
 -- Makes the two pipes that load every new file of the landing once, as it arrives.
 -- Safe to run again, and never to be replaced: a new pipe has forgotten which files
 -- it has loaded.
--- A file loads whole or not at all (skip_file). METADATA$START_SCAN_TIME has the
+-- A file with a fault is skipped whole (skip_file). METADATA$START_SCAN_TIME has the
 -- session's time zone, so it is turned to UTC.
 
 create pipe if not exists {{ raw_database }}.{{ raw_schema }}.events_pipe

@@ -4,13 +4,14 @@
 
 {%- macro snowflake__find_new_files(folder) -%}{%- endmacro -%}
 
+{#- A name is a pattern to DuckDB's readers, so that what it matches by is escaped. -#}
 {%- macro duckdb__find_new_files(folder) -%}
-{%- set landing = env_var("LANDING", "data/landing") -%}
 set variable new_{{ folder }}_files = (
-    select ['/dev/null'] || coalesce(list(file order by file), [])
-    from glob('{{ landing }}/{{ folder }}/**/*.json*')
+    select ['/dev/null'] || coalesce(list({{ escape_glob("file") }} order by file), [])
+    from glob('{{ landing_folder() }}/{{ folder }}/**/*.json*')
+    where regexp_full_match(file, '.*\.json(\.gz)?')
     {% if is_incremental() -%}
-        where {{ landing_key("file", folder) }} not in (select landing_key from {{ this }})
+        and {{ landing_key("file", folder) }} not in (select landing_key from {{ this }})
     {%- endif %}
 )
 {%- endmacro -%}

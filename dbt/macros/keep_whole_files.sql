@@ -6,8 +6,8 @@
 
 {%- macro duckdb__keep_whole_files() -%}
 set variable new_events_files = (
-    select ['/dev/null'] || coalesce(list(filename order by filename), [])
+    select ['/dev/null'] || coalesce(list({{ escape_glob("filename") }} order by filename), [])
     from read_blob(getvariable('new_events_files'))
-    where left(sha256(content), 16) = regexp_extract(filename, '-(\w+)\.json', 1)
+    where left(sha256(content), 16) = regexp_extract(filename, '-(\w+)\.json(\.gz)?$', 1)
 )
 {%- endmacro -%}

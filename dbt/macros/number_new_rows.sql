@@ -8,7 +8,7 @@
 update {{ this }} as landed
 set
     file_row_number = rowid - first_rowid + 1,
-    landed_row_id = file_content_key || '-' || (rowid - first_rowid + 1)
+    landed_row_id = landing_key || '#' || (rowid - first_rowid + 1)
 from (
     select landing_key as file, min(rowid) as first_rowid
     from {{ this }} where file_row_number is null group by 1

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from sandbox.export_api import serve
+
 pytestmark = pytest.mark.xdist_group("conventions")
 
 REPOSITORY = Path(__file__).parents[2]
@@ -121,8 +123,16 @@ def test_every_column_is_described_and_no_other(models, manifest, tmp_path_facto
         "DBT_LOG_PATH": str(folder),
         "TARGET": "duckdb",
         "WAREHOUSE": str(folder / "empty.duckdb"),
-        "LANDING": str(folder),
+        "LANDING": str(folder / "landing"),
     }
+    with serve() as api:
+        subprocess.run(
+            [sys.executable, "-m", "ingest", "--start=2026-02-01", "--end=2026-02-01"],
+            cwd=REPOSITORY,
+            env=environment | api.environment,
+            check=True,
+            stderr=subprocess.DEVNULL,
+        )
     for command in (["run"], ["docs", "generate"]):
         subprocess.run(
             [DBT_COMMAND, "--quiet", "--warn-error", *command],

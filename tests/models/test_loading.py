@@ -9,9 +9,9 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from warehouses import Warehouse, land, open_duckdb, open_snowflake
+from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
 
-from sandbox.export_api import EXPORT_DIR
+from sandbox.export_api import EXPORT_DIR, serve
 from sandbox.snowflake import emulator, load
 
 pytestmark = pytest.mark.xdist_group("loading")
@@ -252,8 +252,105 @@ def test_a_landing_without_events_is_built(tmp_path):
     assert warehouse.value(hours) == 24
 
 
-def test_no_landing_at_all_is_built(tmp_path):
-    open_duckdb(tmp_path / "nowhere", tmp_path).build()
+@pytest.mark.parametrize(
+    ("landing", "says"),
+    [
+        ("nowhere", "Nothing has landed in nowhere: run make ingest"),
+        ("s3://bucket/prefix", "reads a landing folder, not s3://bucket/prefix"),
+    ],
+)
+def test_a_landing_that_cannot_be_read_is_named(tmp_path, landing, says):
+    run = open_duckdb(landing, tmp_path).try_build()
+    assert run.returncode != 0
+    assert says in run.stdout
+    assert "Traceback" not in run.stdout
+
+
+def test_a_landing_may_have_any_name(tmp_path):
+    folder = tmp_path / "it's [1] {x} 5% *?"
+    folder.mkdir()
+    warehouse = open_duckdb(land_lines(folder, json.dumps(event(0))), tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {STAGED}") == 1
+
+
+def test_what_is_no_landed_file_is_left_alone(tmp_path):
+    landing = land_lines(tmp_path, json.dumps(event(0)))
+    (path,) = landing.glob("events/*/*/*/*")
+    shutil.copy(path, f"{path}.bak")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {BASE}") == 1
+
+
+def test_a_file_that_is_bad_is_replaced_by_the_next_export(tmp_path):
+    landing = land_lines(tmp_path, json.dumps(event(0)), "{not JSON}")
+    folder = export(tmp_path / "export", json.dumps(event(0)), json.dumps(event(1)))
+    land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--force")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {STAGED}") == 2
+
+
+def test_rows_that_are_alike_are_told_apart(tmp_path):
+    """What once made keys meet or tests cry wolf."""
+    click = {"event_properties": {TEXT: "Home"}, "event_type": "Click-Nav"}
+    other = {"event_properties": {TEXT: "Nav-Home"}, "event_type": "Click"}
+    rows = [event(n, **click) for n in range(3)]
+    rows += [event(n, **other) for n in range(3, 6)]
+    rows += [event(n, event_type=None) for n in range(6, 9)]
+    rows += [event(9, **{"$insert_id": "c", "device_id": "a/b"})]
+    rows += [event(10, **{"$insert_id": "b/c", "device_id": "a"})]
+    rows += [event(11, uuid=""), event(12, uuid=""), event(13, **{"$insert_id": ""})]
+    rows += [event(14, **{"$insert_id": ""}), event(15, uuid="twice")]
+    rows += [event(16, uuid="twice"), {"uuid": "17", "$insert_id": "x"}]
+    lines = [json.dumps(row) for row in rows]
+    landing = land_lines(tmp_path, *lines[:-1], "", lines[-1], "{}")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {BASE}") == len(rows) + 1
+    # All but the second of the two with one uuid.
+    assert warehouse.value(f"select count(*) from {STAGED}") == len(rows)
+    clicks = warehouse.rows(
+        "select event_type, element, event_count"
+        " from amplitude.amplitude__repeat_clicks"
+    )
+    assert sorted(clicks, key=str) == [
+        ("Click", "Nav-Home", 3),
+        ("Click-Nav", "Home", 3),
+        ("Seen", None, 7),
+        (None, None, 3),
+    ]
+
+
+def test_the_same_bytes_may_be_exported_for_two_hours(tmp_path):
+    line = json.dumps(event(0))
+    export(tmp_path / "export", line, hour=0)
+    landing = tmp_path / "landing"
+    land(
+        export(tmp_path / "export", line, hour=1), landing, f"START={DAY}", f"END={DAY}"
+    )
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.build()
+    assert warehouse.value(f"select count(*) from {BASE}") == 2
+    assert warehouse.value(f"select count(*) from {STAGED}") == 1
+
+
+def test_an_hour_that_is_too_large_is_told_until_it_is_accepted(tmp_path):
+    landing = tmp_path / "landing"
+    with serve() as api:
+        api.faults.add("too_large", hours=["20260112T05"], times=None)
+        settings = {"LANDING": str(landing)}
+        window = ("START=2026-01-12T04", "END=2026-01-12T06")
+        run = make("ingest", *window, environment=api.environment | settings)
+        assert "make: *** [Makefile" in run.stdout
+    warehouse = open_duckdb(landing, tmp_path)
+    run = warehouse.try_build()
+    assert run.returncode != 0
+    assert "Failure in test assert_no_upload_hour_is_too_large" in run.stdout
+    assert warehouse.value(f"select count(*) from {STAGED}") > 0
+    hour = "100500123/2026-01-12 05:00:00"
+    warehouse.build("--vars", f"'{{too_large_hours_accepted: [\"{hour}\"]}}'")
 
 
 def test_an_hour_exported_anew_doubles_no_event(tmp_path):
@@ -267,6 +364,7 @@ def test_an_hour_exported_anew_doubles_no_event(tmp_path):
     warehouse.build()
     assert warehouse.value(f"select count(*) from {BASE}") == 12
     assert warehouse.value(f"select count(*) from {STAGED}") == 7
+    assert warehouse.value(f"select count(distinct landing_key) from {STAGED}") == 1
 
 
 # ------------------------------------------------- each test fails on a planted fault

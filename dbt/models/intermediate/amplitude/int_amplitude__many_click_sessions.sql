@@ -16,7 +16,7 @@ interactions as (
         page_url,
         occurred_at,
         {{ dbt_utils.generate_surrogate_key(
-            ["session_id", "event_type", "element", "page_url"]
+            ["session_id", "md5(event_type)", "md5(element)", "md5(page_url)"]
         ) }} as interaction_id
     from events
     where session_id is not null

@@ -7,21 +7,32 @@ events as (
     select * from {{ ref("base_amplitude__events") }}
 ),
 
--- one row per landed event, with its place among the copies of the same `uuid`
+files as (
+    select * from {{ ref("stg_amplitude__landed_files") }}
+),
+
+-- one row per event of its hour's newest export
+exported as (
+    select
+        events.landed_row_id,
+        events.project_id,
+        events.device_id,
+        events.insert_id,
+        events.uploaded_at,
+        coalesce(events.event_id, events.landed_row_id) as event_id
+    from events
+    left join files on events.landing_key = files.landing_key
+    where events.is_parsed and coalesce(files.is_current, true)
+),
+
+-- one row per exported event, with its place among the copies of the same `uuid`
 identified as (
     select
-        landed_row_id,
-        project_id,
-        device_id,
-        insert_id,
-        uploaded_at,
-        coalesce(event_id, landed_row_id) as event_id,
+        *,
         row_number() over (
-            partition by coalesce(event_id, landed_row_id)
-            order by uploaded_at, landed_row_id
+            partition by event_id order by uploaded_at, landed_row_id
         ) as download_number
-    from events
-    where is_parsed
+    from exported
 ),
 
 -- one row per uploaded event, with its place among the repeats of the same upload
@@ -149,7 +160,7 @@ final as (
         case
             when amplitude_session_id is not null
                 then {{ dbt_utils.generate_surrogate_key(
-                    ["project_id", "user_id", "amplitude_session_id"]
+                    ["project_id", "md5(user_id)", "amplitude_session_id"]
                 ) }}
         end as session_id
     from keyed

@@ -22,14 +22,18 @@ files as (
         (item.value['byte_count']::varchar)::bigint as byte_count,
         lines.project_id,
         lines.upload_hour_started_at,
-        lines.exported_at
+        lines.exported_at,
+        lines.exported_at = max(lines.exported_at) over (
+            partition by lines.project_id, lines.upload_hour_started_at
+        ) as is_current
     from lines,
         {{ unnest_objects("lines.files", file_fields) }}
 ),
 
 final as (
     select * from files
-    qualify row_number() over (partition by landing_key order by exported_at) = 1
+    qualify
+        row_number() over (partition by landing_key order by exported_at desc) = 1
 )
 
 select * from final

@@ -4,12 +4,21 @@ lines as (
     select * from {{ ref("base_amplitude__ledger_lines") }}
 ),
 
+-- one row per ledger line; before a key's first file its project has no name
+named as (
+    select
+        * exclude (project_id),
+        coalesce(
+            project_id, max(project_id) over (partition by api_key_id), 'unknown'
+        ) as project_id
+    from lines
+),
+
 -- one row per upload hour: of several lines the newest counts
 final as (
     select
-        coalesce(project_id, 'unknown') || '/' || upload_hour_started_at::varchar
-            as upload_hour_id,
-        coalesce(project_id, 'unknown') as project_id,
+        project_id || '/' || upload_hour_started_at::varchar as upload_hour_id,
+        project_id,
         run_id,
         status,
         event_count,
@@ -17,10 +26,10 @@ final as (
         byte_count,
         upload_hour_started_at,
         exported_at
-    from lines
+    from named
     qualify
         row_number() over (
-            partition by coalesce(project_id, 'unknown'), upload_hour_started_at
+            partition by project_id, upload_hour_started_at
             order by exported_at desc, ledger_line_id desc
         ) = 1
 )

@@ -5,7 +5,7 @@ with
 interactions as (
     select
         session_id,
-        event_type,
+        coalesce(event_type, '') as event_type,
         coalesce(element, '') as element,
         coalesce(page_url, '') as page_url,
         count(*) as event_count
@@ -18,7 +18,7 @@ interactions as (
 repeat_clicks as (
     select
         session_id,
-        event_type,
+        coalesce(event_type, '') as event_type,
         coalesce(element, '') as element,
         coalesce(page_url, '') as page_url,
         event_count

@@ -4,11 +4,13 @@ with
 
 unparsed_lines as (
     select
-        landed_row_id,
-        landing_key,
-        file_row_number
-    from {{ ref("base_amplitude__events") }}
-    where not is_parsed
+        landed.landed_row_id,
+        landed.landing_key,
+        landed.file_row_number
+    from {{ ref("base_amplitude__events") }} as landed
+    left join {{ ref("stg_amplitude__landed_files") }} as files
+        on landed.landing_key = files.landing_key
+    where not landed.is_parsed and coalesce(files.is_current, true)
 )
 
 select * from unparsed_lines

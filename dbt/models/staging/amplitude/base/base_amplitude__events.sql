@@ -37,20 +37,21 @@ parsed as (
         {{ parse_json("raw_json", exported_fields()) }} as exported
     from landed
     {% if is_incremental() -%}
+        -- by row, because Snowpipe may load a large file in several transactions
         where
-            {{ landing_key("filename", "events") }} not in (select landing_key from {{ this }})
+            ({{ landing_key("filename", "events") }}, coalesce(file_row_number, 1))
+            not in (select (landing_key, file_row_number) from {{ this }})
     {%- endif %}
 ),
 
 final as (
     select
         -- ids
-        split_part(split_part(landing_key, '/', -1), '.', 1) || '-' || file_row_number
-            as landed_row_id,
+        landing_key || '#' || file_row_number as landed_row_id,
         coalesce(exported['app']::varchar, split_part(landing_key, '/', 2))
             as project_id,
-        exported['uuid']::varchar as event_id,
-        exported['$insert_id']::varchar as insert_id,
+        nullif(exported['uuid']::varchar, '') as event_id,
+        nullif(exported['$insert_id']::varchar, '') as insert_id,
         exported['$insert_key']::varchar as insert_key,
         try_cast(exported['event_id']::varchar as bigint) as device_event_number,
         exported['amplitude_id']::varchar as amplitude_id,

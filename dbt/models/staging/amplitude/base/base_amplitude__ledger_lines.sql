@@ -1,5 +1,6 @@
 {% set ledger_fields = {
     "project_id": "VARCHAR",
+    "api_key_id": "VARCHAR",
     "run_id": "VARCHAR",
     "status": "VARCHAR",
     "ingest_version": "VARCHAR",
@@ -45,6 +46,7 @@ final as (
         -- ids
         landing_key || '#' || (recorded['hour']::varchar) as ledger_line_id,
         recorded['project_id']::varchar as project_id,
+        recorded['api_key_id']::varchar as api_key_id,
         recorded['run_id']::varchar as run_id,
 
         -- text

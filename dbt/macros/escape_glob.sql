@@ -1,0 +1,3 @@
+{%- macro escape_glob(path) -%}
+    regexp_replace({{ path }}, '([*?\[])', '[\1]', 'g')
+{%- endmacro -%}
