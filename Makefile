@@ -63,6 +63,11 @@ dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
 	@mkdir -p data
 	@$(DBT) build $(ARGS)
 
+.PHONY: emulate
+emulate: setup ## Load the landing into the Snowflake emulator and build all models there
+	@$(WITH_SETTINGS) python -m sandbox.snowflake --landing "$${LANDING:-data/landing}" \
+		-- $(MAKE) dbt-build TARGET=snowflake
+
 .PHONY: docs
 docs: setup ## Write the models' documentation to data/docs
 	@mkdir -p data $(DOCS)
