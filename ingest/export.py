@@ -15,8 +15,10 @@ from ingest import __version__
 from ingest.settings import Settings
 from ingest.windows import Window
 
-# A 404 has this text when there is nothing in the window; another is a wrong address.
+# A live capture shows this text of a 404 when there is nothing in the window. It is not
+# documented, so at the documented path any 404 but a web page counts as one.
 NO_DATA = "Raw data files were not found"
+EXPORT_PATH = "/api/2/export"
 
 CONNECT_SECONDS = 10
 CHUNK = 256 << 10
@@ -114,11 +116,14 @@ class ExportClient:
         is_html = "html" in answer.headers.get("Content-Type", "").lower()
         if status == 200 and not is_html:
             return
-        said = f"{status} {_first_line(answer)}".strip()
+        body = next(answer.iter_content(4096), b"").decode("utf-8", "replace").strip()
+        said = f"{status} {'' if is_html else body.partition(chr(10))[0]}".strip()
+        if status == 404:
+            is_at_path = self._settings.export_url.rstrip("/").endswith(EXPORT_PATH)
+            if NO_DATA in body or (is_at_path and not is_html):
+                raise NoData(said)
         if is_html and status in (200, 404):
             raise NotAnExportApi(self._is_no_export_api(f"{status} with a web page"))
-        if status == 404 and NO_DATA in said:
-            raise NoData(said)
         if status in (400, 504):
             raise TooMuch(said, may_pass=status == 504)
         if status in (401, 403):
@@ -173,11 +178,6 @@ def _cause(error: BaseException) -> str:
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
-
-
-def _first_line(answer: requests.Response) -> str:
-    body = next(answer.iter_content(200), b"").decode("utf-8", "replace").strip()
-    return body.splitlines()[0] if body and not body.startswith("<") else ""
 
 
 def _retry_after(answer: requests.Response) -> float | None:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -357,6 +358,7 @@ class Elsewhere(BaseHTTPRequestHandler):
     answers: ClassVar = {
         "/redirect": (302, {"Location": "http://127.0.0.1:9/"}, b""),
         "/sign-in": (200, {"Content-Type": "text/html"}, b"<html>Sign in</html>"),
+        "/api/2/export": (404, {}, b""),
         "/not-found": (404, {"Content-Type": "text/html"}, b"<html>Not here</html>"),
         "/nothing": (200, {}, b""),
         "/no-files": (200, {}, b"PK\x05\x06" + bytes(18)),
@@ -374,6 +376,21 @@ class Elsewhere(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+def serve_elsewhere(ingest: Callable, path: str) -> subprocess.CompletedProcess[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}{path}"
+        hour = ("--start", "2026-01-14T00", "--end", "2026-01-14T00")
+        run = ingest(*hour, AMP_EXPORT_URL=url)
+        server.shutdown()
+    return run
+
+
+def test_needs_no_text_to_take_a_404_for_an_empty_window(ingest, landing):
+    assert serve_elsewhere(ingest, "/api/2/export").returncode == 0
+    assert statuses(landing) == {"empty": 1}
+
+
 @pytest.mark.parametrize(
     ("path", "code", "says"),
     [
@@ -385,12 +402,7 @@ class Elsewhere(BaseHTTPRequestHandler):
     ],
 )
 def test_says_that_something_else_answers(ingest, landing, path, code, says):
-    with ThreadingHTTPServer(("127.0.0.1", 0), Elsewhere) as server:
-        Thread(target=server.serve_forever).start()
-        url = f"http://127.0.0.1:{server.server_port}{path}"
-        hour = ("--start", "2026-01-14T00", "--end", "2026-01-14T00")
-        run = ingest(*hour, AMP_EXPORT_URL=url)
-        server.shutdown()
+    run = serve_elsewhere(ingest, path)
     assert run.returncode == code, run.stderr
     assert says in run.stderr
     assert not ledger(landing)
