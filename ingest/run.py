@@ -269,7 +269,7 @@ class Run:
         self, window: Window, reason: str, attempt: int, pause: float | None
     ) -> None:
         if pause is None:
-            # Full jitter, so that clients that failed together come back apart:
+            # Jitter, so that clients that failed together come back apart:
             # https://aws.amazon.com/blogs/architecture/exponential-backoff-and-jitter
             backoff = self._settings.backoff_seconds * 2**attempt
             pause = random.uniform(0.5, 1) * min(backoff, LONGEST_BACKOFF_SECONDS)

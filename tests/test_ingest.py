@@ -270,8 +270,8 @@ def test_records_an_hour_that_is_too_large(ingest, landing, api, kind):
 
 
 def test_takes_an_answer_that_stops_for_a_window_that_is_too_long(ingest, landing, api):
-    api.faults.add("slow", longer_than=12, times=None, seconds=5)
-    run = ingest(*DAY, AMP_TIMEOUT_SECONDS="0.5")
+    api.faults.add("slow", longer_than=12, times=None, seconds=6)
+    run = ingest(*DAY, AMP_TIMEOUT_SECONDS="2")
     assert run.returncode == 0, run.stderr
     assert_day_is_whole(landing)
 
@@ -279,8 +279,8 @@ def test_takes_an_answer_that_stops_for_a_window_that_is_too_long(ingest, landin
 def test_takes_an_answer_without_an_end_for_a_window_that_is_too_long(
     ingest, landing, api
 ):
-    api.faults.add("slow", longer_than=12, times=None, seconds=0, chunk_seconds=0.4)
-    run = ingest(*DAY, AMP_ANSWER_SECONDS="0.5")
+    api.faults.add("slow", longer_than=12, times=None, seconds=0, chunk_seconds=1)
+    run = ingest(*DAY, AMP_ANSWER_SECONDS="3")
     assert run.returncode == 0, run.stderr
     assert_day_is_whole(landing)
 
