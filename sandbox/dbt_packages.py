@@ -32,6 +32,7 @@ def main() -> None:
     if is_real and package.stat().st_mtime >= PACKAGES.stat().st_mtime:
         return
     if _hub_answers() and _install():
+        package.touch()  # its own time is that of the package's release
         return
     if is_real:
         print("dbt's package hub cannot be reached: keeping the packages there are")
