@@ -294,6 +294,17 @@ def test_remembers_the_size_of_window_that_worked(ingest, landing, api):
     assert [r for r in api.requests if r.status == 504] == refused
     assert ledger(landing)["2026-01-14T00"]["window_limit_hours"] == 3
 
+    # After two weeks it may have been a bad day.
+    api.faults.replace([])
+    for path in landing.glob("ledger/*/*/*.json"):
+        lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for line in lines:
+            line["window_limit_learned_at"] = "2026-01-20T00:00:00+00:00"
+        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    asked_before = len(api.requests)
+    assert ingest(*DAY, "--force").returncode == 0
+    assert len(api.requests) == asked_before + 1
+
 
 def test_waits_as_long_as_it_is_told(ingest, api):
     api.faults.add("429", retry_after=2)

@@ -12,7 +12,7 @@ import pytest
 from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
 
 from sandbox.export_api import EXPORT_DIR, serve
-from sandbox.snowflake import emulator, load
+from sandbox.snowflake import emulator, load, run
 
 pytestmark = pytest.mark.xdist_group("loading")
 
@@ -180,6 +180,19 @@ def test_new_files_are_added_on_snowflake(landing_of_two_days, tmp_path, sample_
     landing = shutil.copytree(landing_of_two_days, tmp_path / "landing")
     with emulator(landing) as variables:
         warehouse = open_snowflake(landing, tmp_path, variables)
+        # A build between two transactions of a load sees files in part.
+        rest = "from raw.amplitude.events where file_row_number > 3"
+        run(
+            variables,
+            f"create table raw.amplitude.rest as select * {rest}",
+            f"delete {rest}",
+        )
+        early = warehouse.try_build("--exclude-resource-type", "unit_test")
+        assert "Failure in test assert_every_event_of_the_ledger" in early.stdout
+        run(
+            variables,
+            "insert into raw.amplitude.events select * from raw.amplitude.rest",
+        )
         warehouse.build("--exclude-resource-type", "unit_test")
         land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
         load(variables)

@@ -29,7 +29,7 @@ landed as (
     select * from {{ source("amplitude", "events") }}
 ),
 
--- one row per line of a file that was not here before
+-- one row per line that was not here before
 parsed as (
     select
         *,
@@ -39,8 +39,8 @@ parsed as (
     {% if is_incremental() -%}
         -- by row, because Snowpipe may load a large file in several transactions
         where
-            ({{ landing_key("filename", "events") }}, coalesce(file_row_number, 1))
-            not in (select (landing_key, file_row_number) from {{ this }})
+            {{ landing_key("filename", "events") }} || '#' || coalesce(file_row_number, 1)
+            not in (select landed_row_id from {{ this }})
     {%- endif %}
 ),
 
