@@ -17,7 +17,8 @@ named as (
 -- one row per upload hour: of several lines the newest counts
 final as (
     select
-        project_id || '/' || upload_hour_started_at::varchar as upload_hour_id,
+        -- Snowflake's text of a timestamp has a fraction
+        project_id || '/' || left(upload_hour_started_at::varchar, 19) as upload_hour_id,
         project_id,
         run_id,
         status,
