@@ -18,7 +18,8 @@ named as (
 final as (
     select
         -- Snowflake's text of a timestamp has a fraction
-        project_id || '/' || left(upload_hour_started_at::varchar, 19) as upload_hour_id,
+        project_id || '/' || left(upload_hour_started_at::varchar, 19)
+            as upload_hour_id,
         project_id,
         run_id,
         status,
