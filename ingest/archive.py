@@ -26,9 +26,21 @@ IN_ZIP64_EXTRA = 0xFFFFFFFF
 # One step of inflating: bounds memory, whatever a member claims to hold.
 PIECE = 1 << 20
 
+# An exported row holds two random UUIDs among 2 KB, so no honest text shrinks so far.
+MOST_INFLATED = 200
+INFLATED_FREELY = 16 << 20
+
+# https://pubs.opengroup.org/onlinepubs/9799919799/basedefs/sys_stat.h.html
+FILE_TYPE, LINK = 0o170000, 0o120000
+
 
 class ArchiveError(Exception):
     """The bytes are not one whole zip archive."""
+
+
+def is_bomb(compressed_size: int, size: int) -> bool:
+    """Tell whether so much text cannot honestly come from so few bytes."""
+    return size > INFLATED_FREELY + MOST_INFLATED * compressed_size
 
 
 class _Stream:
@@ -118,7 +130,11 @@ def _member(stream: _Stream) -> tuple[bytes, _Seen, Iterator[bytes]]:
 
     def content() -> Iterator[bytes]:
         if method == DEFLATED:
-            yield from _inflate(stream, seen)
+            for piece in _inflate(stream, seen):
+                is_too_long = not flags & HAS_DESCRIPTOR and seen.size > size
+                if is_too_long or is_bomb(seen.compressed_size, seen.size):
+                    raise ArchiveError(f"member {name!r} inflates beyond its size")
+                yield piece
         elif flags & HAS_DESCRIPTOR and not compressed_size:
             yield from _until_descriptor(stream, seen)
         else:
@@ -218,11 +234,13 @@ def _check_contents(
 ) -> None:
     named = []
     while signature == CENTRAL_HEADER:
-        crc, compressed_size, size, name_length, extra_length, comment_length = (
-            struct.unpack_from("<3I3H", stream.exactly(42), 12)
+        crc, compressed_size, size, name_length, extra_length, comment_length, mode = (
+            struct.unpack_from("<3I3H6xH", stream.exactly(42), 12)
         )
         name, extra = stream.exactly(name_length), stream.exactly(extra_length)
         stream.exactly(comment_length)
+        if mode & FILE_TYPE == LINK:
+            raise ArchiveError(f"member {name!r} is a link")
         size, compressed_size = _zip64_sizes(extra, size, compressed_size)
         named.append((name, (crc, compressed_size, size)))
         signature = stream.exactly(4)

@@ -2,6 +2,7 @@
 
 import io
 import random
+import stat
 import zipfile
 from collections.abc import Iterator
 
@@ -100,6 +101,40 @@ def test_notices_a_member_that_the_contents_do_not_name():
     spliced = both[: both.index(b"PK\x01\x02")] + first[at:]
     with pytest.raises(ArchiveError, match="do not match"):
         read(spliced)
+
+
+@pytest.mark.parametrize("streamed", [False, True], ids=["seekable", "streamed"])
+def test_stops_at_a_bomb(streamed):
+    zeros = {"a": bytes(100 << 20)}
+    data = archive_of(zeros, method=zipfile.ZIP_DEFLATED, streamed=streamed)
+    taken = 0
+    with pytest.raises(ArchiveError, match="beyond its size"):
+        for _, content in members([data]):
+            for piece in content:
+                taken += len(piece)
+    assert taken < 50 << 20
+
+
+def test_stops_where_a_member_outgrows_its_declared_size():
+    contents = {"a": random.Random(2).randbytes(5 << 20)}
+    data = bytearray(archive_of(contents, method=zipfile.ZIP_DEFLATED, streamed=False))
+    data[22:26] = (1000).to_bytes(4, "little")
+    taken = 0
+    with pytest.raises(ArchiveError, match="beyond its size"):
+        for _, content in members([bytes(data)]):
+            for piece in content:
+                taken += len(piece)
+    assert taken == 0
+
+
+def test_refuses_a_link():
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        link = zipfile.ZipInfo("5/5_2026-01-01_0#0.json.gz")
+        link.external_attr = (stat.S_IFLNK | 0o777) << 16
+        archive.writestr(link, "/etc/passwd")
+    with pytest.raises(ArchiveError, match="is a link"):
+        read(target.getvalue())
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"<html>Sign in</html>" * 100])
