@@ -4,10 +4,10 @@ import logging
 import random
 import secrets
 import threading
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from typing import IO, Literal
@@ -28,6 +28,7 @@ from ingest.landing import Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
 from ingest.members import Format, MemberError, MemberName, hold, prove
 from ingest.settings import Settings, SettingsError
+from ingest.summary import Summary
 from ingest.windows import Window, windows
 
 log = logging.getLogger(__name__)
@@ -39,10 +40,10 @@ LONGEST_WINDOW_HOURS = 7 * 24
 # Amplitude allows 5 requests at once to a project; one is left for other clients.
 MOST_REQUESTS_AT_ONCE = 4
 
-# Members that are proven and uploaded at once, and that may wait for it in memory: two
-# keep two cores busy, and the rest hides what an upload waits for.
+# Members that are proven and uploaded at once, and that may be held for it in memory,
+# which with the larger number of them grows: 8 MiB each at most.
 LANDERS = 4
-MEMBERS_AHEAD = 8
+MEMBERS_AHEAD = 6
 
 ATTEMPTS = 5
 ATTEMPTS_TO_CONNECT = 3
@@ -64,25 +65,6 @@ class Options:
     format: Format = "json.gz"
     validate: bool = False
     workers: int = MOST_REQUESTS_AT_ONCE
-
-
-@dataclass
-class Summary:
-    """What a run did. Hours are counted by status; bytes are those landed."""
-
-    hours: Counter[str] = field(default_factory=Counter)
-    events: int = 0
-    bytes: int = 0
-    requests: int = 0
-    retries: int = 0
-
-    def __str__(self) -> str:
-        hours = [f"{self.hours[status]} {status}" for status in sorted(self.hours)]
-        return (
-            f"{self.hours.total()} hours ({', '.join(hours) or 'none done'}),"
-            f" {self.events} events, {self.bytes} bytes, {self.requests} requests,"
-            f" {self.retries} retries"
-        )
 
 
 @dataclass(frozen=True)
@@ -109,8 +91,14 @@ class Run:
     """One run over a set of hours."""
 
     def __init__(
-        self, settings: Settings, landing: Landing, ledger: Ledger, options: Options
+        self,
+        settings: Settings,
+        landing: Landing,
+        ledger: Ledger,
+        options: Options,
+        summary: Summary,
     ) -> None:
+        """What happens is counted in `summary`."""
         self._settings = settings
         self._landing = landing
         self._ledger = ledger
@@ -126,9 +114,9 @@ class Run:
         self._faulty: set[datetime] = set()
         self._is_length_proven = False
         self._failures_in_a_row = 0
-        self.summary = Summary()
+        self._summary = summary
 
-    def land(self, hours: Iterable[datetime]) -> Summary:
+    def land(self, hours: Iterable[datetime]) -> None:
         """Ask for the hours and land them; what is settled is in the ledger after.
 
         Raises Refused, Unreachable, Outage, LandingError, SettingsError or
@@ -157,7 +145,6 @@ class Run:
             for threads in (pool, self._lander):
                 threads.shutdown(wait=False, cancel_futures=True)
             self._ledger.flush()
-        return self.summary
 
     def _take(self, window: Window, answer: _Landed | _Failed) -> int:
         """Record what an answer settled, ask again for what it did not.
@@ -188,9 +175,9 @@ class Run:
     def _record(self, answer: _Landed) -> int:
         self._ledger.add(answer.records)
         for record in answer.records:
-            self.summary.hours[record.status] += 1
-            self.summary.events += record.event_count
-            self.summary.bytes += record.byte_count
+            self._summary.hours[record.status] += 1
+            self._summary.events += record.event_count
+            self._summary.bytes += record.byte_count
         done = len(answer.records)
         again = []
         for hour, reason in answer.faults.items():
@@ -217,33 +204,37 @@ class Run:
     def _record_too_large(self, window: Window, answer: _Failed) -> int:
         """An hour that the API has refused for its size is settled; one that it did
         not serve in time is asked for again by the next run."""
-        log.error(
-            "%s is too large for the Export API (%s). %s",
-            window,
-            answer.reason,
+        advice = (
             "The next run asks again."
             if answer.may_pass
-            else "Amplitude delivers such an hour by its own export to Amazon S3.",
+            else "Amplitude delivers such an hour by its own export to Amazon S3."
+        )
+        self._report(
+            f"{window} is too large for the Export API ({answer.reason}). {advice}"
         )
         record = self._new_record(
             window, window.first, "too_large", [], is_settled=not answer.may_pass
         )
         self._ledger.add([record])
-        self.summary.hours["too_large"] += 1
+        self._summary.hours["too_large"] += 1
         return 1
 
     def _leave_open(self, hour: datetime, reason: str) -> int:
-        log.error("%s stays open: %s", Window(hour, hour), reason)
-        self.summary.hours["open"] += 1
+        self._report(f"{Window(hour, hour)} stays open: {reason}")
+        self._summary.hours["open"] += 1
         return 1
+
+    def _report(self, problem: str) -> None:
+        log.error("%s", problem)
+        self._summary.problems.append(problem)
 
     def _answer(self, window: Window) -> _Landed | _Failed:
         """Ask for a window until there is an answer or no use in asking again."""
         for attempt in count(1):
             pause = None
             with self._counting:
-                self.summary.requests += 1
-                self.summary.retries += attempt > 1
+                self._summary.requests += 1
+                self._summary.retries += attempt > 1
             try:
                 return self._land_window(window)
             except TooMuch as fault:
