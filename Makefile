@@ -58,6 +58,10 @@ demo: setup ## Take the sample export the whole way, on this machine alone
 ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-31)
 	@python -m ingest $${START:+--start "$$START"} $${END:+--end "$$END"} $(ARGS)
 
+.PHONY: ledger
+ledger: $(VENV)/.installed ## Show which hours have landed, are empty, too large or missing
+	@python -m ingest --ledger $${START:+--start "$$START"} $${END:+--end "$$END"}
+
 .PHONY: dbt-build
 dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
 	@mkdir -p data

@@ -5,11 +5,13 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime
+from pathlib import Path
 
 from dotenv import load_dotenv
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ingest import logs
+from ingest.calendar import calendar
 from ingest.export import NotAnExportApi, Refused, Unreachable
 from ingest.landing import LandingError, open_landing
 from ingest.ledger import Ledger
@@ -21,6 +23,7 @@ from ingest.run import (
     Run,
 )
 from ingest.settings import Settings, SettingsError
+from ingest.summary import Summary
 from ingest.windows import Window, last_safe_hour, parse_hour, windows
 
 log = logging.getLogger("ingest")
@@ -54,40 +57,72 @@ def main() -> int:
     except OSError as error:
         print(f"ingest: the log file cannot be written: {error}", file=sys.stderr)
         return SETTINGS
-    try:
-        with logging_redirect_tqdm():
-            code = _ingest(settings, arguments, started)
-    except SettingsError as error:
-        code = _fail(SETTINGS, error)
-    except Refused as error:
-        code = _fail(CREDENTIALS, error)
-    except Unreachable as error:
-        code = _fail(NO_AMPLITUDE, f"{settings.export_url} cannot be reached: {error}")
-    except NotAnExportApi as error:
-        code = _fail(NO_AMPLITUDE, error)
-    except Outage as error:
-        code = _fail(HOURS_OPEN, f"{error}; the hours left stay open for the next run")
-    except LandingError as error:
-        code = _fail(NO_LANDING, error)
-    except KeyboardInterrupt:
-        code = _fail(INTERRUPTED, "interrupted; the next run goes on from here")
-    except Exception as error:
-        log.debug("the details:", exc_info=error)
-        code = _fail(UNEXPECTED, f"unexpected {type(error).__name__}: {error}")
+    summary = Summary()
+    code, problem = _try(settings, arguments, started, summary)
+    if problem:
+        log.error("ingest: %s", problem)
+        summary.problems.append(problem)
+    if not (arguments.dry_run or arguments.ledger):
+        _write_to_github(summary, settings)
     log.info("log file: %s", log_file)
     return code
 
 
-def _fail(code: int, reason: object) -> int:
-    log.error("ingest: %s", reason)
-    return code
+def _try(
+    settings: Settings,
+    arguments: argparse.Namespace,
+    started: datetime,
+    summary: Summary,
+) -> tuple[int, str | None]:
+    """Do what was asked. Returns the exit code, and why it came to a bad end."""
+    try:
+        with logging_redirect_tqdm():
+            return _ingest(settings, arguments, started, summary), None
+    except SettingsError as error:
+        return SETTINGS, str(error)
+    except Refused as error:
+        return CREDENTIALS, str(error)
+    except Unreachable as error:
+        return NO_AMPLITUDE, f"{settings.export_url} cannot be reached: {error}"
+    except NotAnExportApi as error:
+        return NO_AMPLITUDE, str(error)
+    except Outage as error:
+        return HOURS_OPEN, f"{error}; the hours left stay open for the next run"
+    except LandingError as error:
+        return NO_LANDING, str(error)
+    except KeyboardInterrupt:
+        return INTERRUPTED, "interrupted; the next run goes on from here"
+    except Exception as error:
+        log.debug("the details:", exc_info=error)
+        return UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
 
 
-def _ingest(settings: Settings, arguments: argparse.Namespace, now: datetime) -> int:
+def _write_to_github(summary: Summary, settings: Settings) -> None:
+    """Add the summary to the page of the workflow's run, if this is one.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        try:
+            with Path(page).open("a", encoding="utf-8") as text:
+                text.write(logs.redact(summary.to_markdown(), settings.secrets))
+        except OSError as error:
+            log.warning("the job summary cannot be written: %s", error)
+
+
+def _ingest(
+    settings: Settings,
+    arguments: argparse.Namespace,
+    now: datetime,
+    summary: Summary,
+) -> int:
     landing = open_landing(settings)
     ledger = Ledger(landing, settings.api_key_id, settings.project_id)
     wanted = _wanted(settings, arguments, ledger, now)
     if wanted is None:
+        return DONE
+    if arguments.ledger:
+        print(*calendar(wanted, ledger), sep="\n")
         return DONE
     hours = [hour for hour in wanted.hours() if arguments.force or ledger.is_open(hour)]
     if arguments.dry_run:
@@ -97,13 +132,12 @@ def _ingest(settings: Settings, arguments: argparse.Namespace, now: datetime) ->
         return DONE
     log.info("%s: %d hours to ask for", wanted, len(hours))
     options = Options(arguments.format, arguments.validate, arguments.workers)
-    run = Run(settings, landing, ledger, options)
     try:
-        run.land(hours)
+        Run(settings, landing, ledger, options, summary).land(hours)
     finally:
-        seconds = (datetime.now(UTC) - now).total_seconds()
-        log.info("%s, %.1f s", run.summary, seconds)
-    not_landed = run.summary.hours["open"] + run.summary.hours["too_large"]
+        summary.seconds = (datetime.now(UTC) - now).total_seconds()
+        log.info("%s", summary)
+    not_landed = summary.hours["open"] + summary.hours["too_large"]
     return HOURS_OPEN if not_landed else DONE
 
 
@@ -161,6 +195,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--force", action="store_true", help="ask for settled hours as well"
+    )
+    parser.add_argument(
+        "--ledger", action="store_true", help="only show what each hour holds"
     )
     parser.add_argument(
         "--format",

@@ -133,8 +133,12 @@ class Ledger:
 
     def is_open(self, hour: datetime) -> bool:
         """Whether the hour is to be asked for."""
-        record = self._records.get(hour)
+        record = self.record_of(hour)
         return record is None or not record.is_settled
+
+    def record_of(self, hour: datetime) -> HourRecord | None:
+        """What is known of the hour."""
+        return self._records.get(hour)
 
     def learn_window_limit(self, hours: int) -> None:
         """Remember that no longer window is served, for this run and the next."""

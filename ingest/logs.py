@@ -28,13 +28,17 @@ def start(started: datetime, secrets: list[str]) -> Path:
     return path
 
 
+def redact(text: str, secrets: list[str]) -> str:
+    """The text, with `***` in place of every secret."""
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
+
+
 class _Redacting(logging.Formatter):
     def __init__(self, form: str, *, secrets: list[str]) -> None:
         super().__init__(form)
         self._secrets = secrets
 
     def format(self, record: logging.LogRecord) -> str:
-        text = super().format(record)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+        return redact(super().format(record), self._secrets)

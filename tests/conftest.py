@@ -19,6 +19,7 @@ OF_OTHERS = (
     "AWS_",
     "DBT_",
     "SNOWFLAKE_",
+    "GITHUB_",
     "MAKE",
     "MFLAGS",
     "ARGS",

@@ -2,12 +2,14 @@
 
 import gzip
 import hashlib
+import io
 import json
 import shutil
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -74,6 +76,8 @@ def test_lands_every_event_once_and_says_so_in_the_ledger(ingest, landing, api):
     run = ingest(*DAY)
     assert run.returncode == 0, run.stderr
     assert f"24 hours (2 empty, 22 landed), {DAY_EVENTS} events" in run.stderr
+    assert " 1 requests, 0 retries, " in run.stderr
+    assert " events/s" in run.stderr
     assert_day_is_whole(landing)
     hours = ledger(landing)
     assert {hour for hour in hours if hours[hour]["status"] == "empty"} == EMPTY_HOURS
@@ -190,6 +194,52 @@ def test_reads_archives_whose_members_are_stored(ingest, landing):
     with serve(stored=True) as api:
         assert ingest(*DAY, **api.environment).returncode == 0
     assert_day_is_whole(landing)
+
+
+# ---------------------------------------------------------------------- what it tells
+
+
+def test_shows_the_ledger_as_a_calendar(ingest, landing, api):
+    api.faults.add("too_large", hours=[BAD_HOUR], times=None)
+    ingest("--start", "2026-01-13", "--end", "2026-01-14T11")
+    before = len(api.requests)
+    shown = ingest("--ledger", "--start", "2026-01-10", "--end", "2026-01-14T13")
+    assert shown.returncode == 0
+    assert shown.stdout.splitlines() == [
+        "project 100500123, upload hours in UTC",
+        "# 33 landed, . 2 empty, ! 1 too large, ? 74 missing",
+        "                          00     06     12     18",
+        "2026-01-10 to 2026-01-12  ?????? ?????? ?????? ??????             0 events",
+        "2026-01-13                ###### ###### ###### ######         2,626 events",
+        "2026-01-14                ###..# ####!# ??                      998 events",
+    ]
+    # Without a range: from what is known first to the last hour that is complete.
+    assert ingest("--ledger").stdout.splitlines()[3].startswith("2026-01-13  ")
+    assert len(api.requests) == before
+
+
+def test_tells_github_what_a_run_did(ingest, api, tmp_path):
+    api.faults.add("bad_line", hours=[BAD_HOUR], times=None)
+    page = tmp_path / "page.md"
+    page.write_text("before\n")
+    run = ingest(*DAY, GITHUB_STEP_SUMMARY=str(page))
+    assert run.returncode == 1
+    text = page.read_text()
+    assert text.startswith("before\n### Ingest\n")
+    for row in ("| hours landed | 21 |", "| hours open | 1 |", "| requests | 2 |"):
+        assert row in text
+    assert "- 2026-01-14T10 stays open: 100500123/100500123_2026-01-14_10#0" in text
+    assert "line 2 is not a JSON object" in text
+
+    secret = "wrong-secret-value"
+    ingest(*DAY, GITHUB_STEP_SUMMARY=str(page), AMP_SECRET_KEY=secret)
+    assert "- Amplitude refuses the keys" in page.read_text()
+    assert secret not in page.read_text()
+
+    api.faults.replace([])
+    nowhere = ingest(*DAY, GITHUB_STEP_SUMMARY=str(tmp_path / "none" / "page.md"))
+    assert nowhere.returncode == 0
+    assert "job summary cannot be written" in nowhere.stderr
 
 
 # ----------------------------------------------------------------- what goes wrong
@@ -397,6 +447,35 @@ def serve_elsewhere(ingest: Callable, path: str) -> subprocess.CompletedProcess[
     return run
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../5_2026-01-14_0#0.json.gz",
+        "/5_2026-01-14_0#0.json.gz",
+        "5/../../5_2026-01-14_0#0.json.gz",
+        "C:\\5_2026-01-14_0#0.json.gz",
+        "5/5_2026-01-14_0#0.json.gz\n",
+        "5/5_2026-01-15_0#0.json.gz",
+        "5/5_2026-01-14_99#0.json.gz",
+        "readme.txt",
+    ],
+)
+def test_lands_nothing_under_a_strange_name(
+    ingest, landing, tmp_path, monkeypatch, name
+):
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as opened:
+        opened.writestr(name, gzip.compress(b'{"uuid": "1"}\n'))
+    answer = (200, {}, archive.getvalue())
+    monkeypatch.setitem(Elsewhere.answers, "/strange", answer)
+    run = serve_elsewhere(ingest, "/strange")
+    assert run.returncode == 1
+    assert "unexpected member: " in run.stderr
+    assert not list(landing.glob("events/**/*"))
+    assert not ledger(landing)
+    assert not list(tmp_path.rglob("5_2026*"))
+
+
 def test_needs_no_text_to_take_a_404_for_an_empty_window(ingest, landing):
     assert serve_elsewhere(ingest, "/api/2/export").returncode == 0
     assert statuses(landing) == {"empty": 1}
@@ -433,6 +512,7 @@ def test_sends_no_key_in_the_clear(ingest):
         (gzip.compress(b'{"a":\r1}\n'), "line 1 holds a carriage return"),
         (gzip.compress(b"{}\n[1]\n"), "line 2 is not a JSON object"),
         (gzip.compress(b'{"a": "' + b"x" * (17 << 20) + b'"}\n'), "longer than 16 MiB"),
+        (gzip.compress(b"{}\n" * (10 << 20)), "inflates beyond reason"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )

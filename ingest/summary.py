@@ -1,0 +1,56 @@
+"""Say what a run did: in one line, and as a page for GitHub Actions."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+# GitHub takes 1 MiB of a step's summary; nobody reads on after so many lines.
+MOST_PROBLEMS = 100
+
+
+@dataclass
+class Summary:
+    """What a run did. Hours are counted by status; bytes are those landed.
+
+    `problems` are sentences: why hours stay open, and why the run ended early.
+    """
+
+    hours: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    bytes: int = 0
+    requests: int = 0
+    retries: int = 0
+    seconds: float = 0
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def events_per_second(self) -> int:
+        return round(self.events / self.seconds) if self.seconds else 0
+
+    def __str__(self) -> str:
+        hours = [f"{self.hours[status]} {status}" for status in sorted(self.hours)]
+        return (
+            f"{self.hours.total()} hours ({', '.join(hours) or 'none done'}),"
+            f" {self.events} events, {self.bytes} bytes, {self.requests} requests,"
+            f" {self.retries} retries, {self.seconds:.1f} s,"
+            f" {self.events_per_second} events/s"
+        )
+
+    def to_markdown(self) -> str:
+        """A table, and a list of the problems if there are any."""
+        rows = {
+            **{f"hours {status}": n for status, n in sorted(self.hours.items())},
+            "events": self.events,
+            "bytes": self.bytes,
+            "requests": self.requests,
+            "retries": self.retries,
+            "seconds": round(self.seconds, 1),
+            "events/s": self.events_per_second,
+        }
+        lines = ["### Ingest", "", "| | |", "|---|---:|"]
+        lines += [f"| {name} | {value:,} |" for name, value in rows.items()]
+        lines += ["", *(f"- {problem}" for problem in self.problems[:MOST_PROBLEMS])]
+        if len(self.problems) > MOST_PROBLEMS:
+            lines.append(
+                f"- and {len(self.problems) - MOST_PROBLEMS} more: see the log"
+            )
+        return "\n".join(lines) + "\n"
