@@ -18,6 +18,7 @@ import contextlib
 import gzip
 import io
 import json
+import math
 import re
 import sys
 import threading
@@ -222,6 +223,25 @@ class _Refused(Exception):
         self.headers = headers or {}
 
 
+class _Link:
+    """The line to all clients together: it takes so many bytes a second."""
+
+    def __init__(self, bytes_per_second: float) -> None:
+        self._seconds_per_byte = 1 / bytes_per_second
+        self._free_at = 0.0
+        self._lock = threading.Lock()
+
+    def carry(self, size: int) -> None:
+        """Return when so many bytes have passed."""
+        with self._lock:
+            now = time.monotonic()
+            # What a late sender left unused a moment ago may be used now.
+            begins = max(self._free_at, now - 0.1)
+            self._free_at = begins + size * self._seconds_per_byte
+            wait = self._free_at - now
+        time.sleep(max(0, wait))
+
+
 class _Body(io.RawIOBase):
     """The body of an answer: sends what is written in HTTP chunks of 64 KiB or more.
 
@@ -229,9 +249,14 @@ class _Body(io.RawIOBase):
     """
 
     def __init__(
-        self, out: io.BufferedIOBase, cut_after: int | None, chunk_seconds: float
+        self,
+        out: io.BufferedIOBase,
+        link: _Link,
+        cut_after: int | None,
+        chunk_seconds: float,
     ) -> None:
         self._out = out
+        self._link = link
         self._buffer = bytearray()
         self._left = cut_after
         self._chunk_seconds = chunk_seconds
@@ -252,6 +277,7 @@ class _Body(io.RawIOBase):
         """Send what is in the buffer as one chunk."""
         if self._buffer:
             time.sleep(self._chunk_seconds)
+            self._link.carry(len(self._buffer))
             self._out.write(b"%x\r\n%b\r\n" % (len(self._buffer), self._buffer))
             self._buffer.clear()
 
@@ -305,6 +331,7 @@ class _Settings:
     projects: Sequence[Project]
     stored: bool
     max_bytes: int
+    link: _Link
     faults: Faults = field(default_factory=Faults)
     requests: list[Request] = field(default_factory=list)
 
@@ -375,6 +402,7 @@ class _Handler(BaseHTTPRequestHandler):
                 self._send_head(200, {"Transfer-Encoding": "chunked"})
                 body = _Body(
                     self.wfile,
+                    settings.link,
                     cut.after_bytes if cut else None,
                     slow.chunk_seconds if slow else 0,
                 )
@@ -462,15 +490,19 @@ def serve(
     port: int = 0,
     stored: bool = False,
     max_bytes: int = MAX_BYTES,
+    bytes_per_second: float = math.inf,
 ) -> Iterator[ExportApi]:
     """Serve a directory of export files on the loopback interface.
 
     `port` 0 takes a free one, `stored` leaves the zip's members uncompressed with
     their sizes behind them, and an answer whose files hold more than `max_bytes` is
-    refused with 400. Files added later are served too. `ExportApi.environment` has
+    refused with 400. All answers together carry at most `bytes_per_second`. Files
+    added later are served too. `ExportApi.environment` has
     the keys of the first project. Raises OSError if the port is taken.
     """
-    settings = _Settings(export_dir, projects, stored, max_bytes)
+    settings = _Settings(
+        export_dir, projects, stored, max_bytes, _Link(bytes_per_second)
+    )
     with _Server(port, settings) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
@@ -495,13 +527,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--api-key", default=API_KEY)
     parser.add_argument("--secret-key", default=SECRET_KEY)
     parser.add_argument("--stored", action="store_true", help="do not deflate the zip")
+    parser.add_argument("--bytes-per-second", type=float, default=math.inf)
     asked = parser.parse_args(options)
     if not asked.export.is_dir():
         parser.error(f"{asked.export} is not a directory")
     project = Project(asked.api_key, asked.secret_key)
     try:
         with serve(
-            asked.export, projects=[project], port=asked.port, stored=asked.stored
+            asked.export,
+            projects=[project],
+            port=asked.port,
+            stored=asked.stored,
+            bytes_per_second=asked.bytes_per_second,
         ) as api:
             return run(api.environment, command)
     except OSError as error:

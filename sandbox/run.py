@@ -49,8 +49,8 @@ def _wait_for_signal(environment: Mapping[str, str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     for name, value in environment.items():
         print(f"export {name}={shlex.quote(value)}")
-    print("Serving until Ctrl-C.", file=sys.stderr)
     sys.stdout.flush()
+    print("Serving until Ctrl-C.", file=sys.stderr)
     try:
         while True:
             time.sleep(3600)
