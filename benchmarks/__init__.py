@@ -1,0 +1,1 @@
+"""What it costs: see README.md."""
