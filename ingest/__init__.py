@@ -1,8 +1,9 @@
 """Land Amplitude's exported events as JSON files in S3 or a folder.
 
 The way of an hour: `windows` says which hours to ask for, `export` asks, `archive`
-reads the zip while it arrives, `members` proves each member whole, `landing` keeps it,
-`ledger` records the hour, and `run` leads them.
+reads the zip while it arrives, each member waits in a `room` until `members` has proven
+it whole and `landing` keeps it, `ledger` records the hour, and `run` leads them.
+`summary` and `calendar` tell of it.
 """
 
 __version__ = "0.1.0"

@@ -1,6 +1,7 @@
 """The command line: `python -m ingest --help`."""
 
 import argparse
+import contextlib
 import logging
 import os
 import sys
@@ -15,6 +16,7 @@ from ingest.calendar import calendar
 from ingest.export import NotAnExportApi, Refused, Unreachable
 from ingest.landing import LandingError, open_landing
 from ingest.ledger import Ledger
+from ingest.room import HoldError
 from ingest.run import (
     LONGEST_WINDOW_HOURS,
     MOST_REQUESTS_AT_ONCE,
@@ -88,7 +90,7 @@ def _try(
         return NO_AMPLITUDE, str(error)
     except Outage as error:
         return HOURS_OPEN, f"{error}; the hours left stay open for the next run"
-    except LandingError as error:
+    except (LandingError, HoldError) as error:
         return NO_LANDING, str(error)
     except KeyboardInterrupt:
         return INTERRUPTED, "interrupted; the next run goes on from here"
@@ -153,7 +155,7 @@ def _wanted(
     safe = last_safe_hour(now)
     last = arguments.end or safe
     if arguments.end and first > last:
-        raise SettingsError("START lies after END")
+        raise SettingsError(f"END lies before the first hour, {Window(first, first)}")
     if max(first, last) > safe:
         log.info("hours after %s are not complete at Amplitude yet", Window(safe, safe))
     return Window(first, min(last, safe)) if first <= safe else None
@@ -223,5 +225,7 @@ def _parser() -> argparse.ArgumentParser:
 if __name__ == "__main__":
     exit_code = main()
     logging.shutdown()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
     # Ends threads that wait for Amplitude, too: nothing of theirs is recorded.
     os._exit(exit_code)

@@ -22,6 +22,10 @@ END = b"PK\x05\x06"
 STORED, DEFLATED = 0, 8
 ENCRYPTED, HAS_DESCRIPTOR = 0x01, 0x08
 IN_ZIP64_EXTRA = 0xFFFFFFFF
+IN_ZIP64_RECORD = 0xFFFF
+
+# The end record of zip64 has 44 bytes and what makers of archives add of their own.
+LONGEST_RECORD = 64 << 10
 
 # One step of inflating: bounds memory, whatever a member claims to hold.
 PIECE = 1 << 20
@@ -246,6 +250,8 @@ def _check_contents(
         signature = stream.exactly(4)
     if signature == ZIP64_END:
         (length,) = struct.unpack("<Q", stream.exactly(8))
+        if length > LONGEST_RECORD:
+            raise ArchiveError("the archive's end record is damaged")
         stream.exactly(length)
         signature = stream.exactly(4)
     if signature == ZIP64_LOCATOR:
@@ -253,11 +259,14 @@ def _check_contents(
         signature = stream.exactly(4)
     if signature != END:
         raise ArchiveError("the bytes are not a zip archive")
-    stream.exactly(18)
+    entry_count, comment_length = struct.unpack("<6xH8xH", stream.exactly(18))
+    stream.exactly(comment_length)
+    if entry_count not in (len(named), IN_ZIP64_RECORD):
+        raise ArchiveError("the archive's contents are not all there")
     if sorted(named) != sorted(seen):
         raise ArchiveError("the archive's contents do not match its members")
     if len({name for name, _ in seen}) < len(seen):
         raise ArchiveError("two of the archive's members have one name")
-    # Reading on to the end lets the HTTP client notice a cut-off answer.
-    while stream.any():
-        pass
+    # Asking for more also lets the HTTP client notice a cut-off answer.
+    if stream.any():
+        raise ArchiveError("there is something behind the archive's end")

@@ -21,6 +21,7 @@ NO_DATA = "Raw data files were not found"
 EXPORT_PATH = "/api/2/export"
 
 CONNECT_SECONDS = 10
+LONGEST_QUOTE = 200
 CHUNK = 256 << 10
 # Longer than any pause Amplitude documents; a typing error in a header stays bearable.
 LONGEST_PAUSE_SECONDS = 900
@@ -91,10 +92,9 @@ class ExportClient:
         Raises NoData, TooMuch, Refused, Unreachable, NotAnExportApi, Busy or
         Interrupted; also from within the `with` block, while the bytes are read.
         """
-        deadline = time.monotonic() + self._settings.answer_seconds
         with _transport_faults(), self._get(window) as answer:
             self._check(answer)
-            yield self._chunks(answer, deadline)
+            yield self._chunks(answer)
 
     def _get(self, window: Window) -> requests.Response:
         return requests.get(
@@ -117,7 +117,7 @@ class ExportClient:
         if status == 200 and not is_html:
             return
         body = next(answer.iter_content(4096), b"").decode("utf-8", "replace").strip()
-        said = f"{status} {'' if is_html else body.partition(chr(10))[0]}".strip()
+        said = f"{status} {'' if is_html else _printable(body)}".strip()
         if status == 404:
             is_at_path = self._settings.export_url.rstrip("/").endswith(EXPORT_PATH)
             if NO_DATA in body or (is_at_path and not is_html):
@@ -146,13 +146,19 @@ class ExportClient:
             " AMP_EXPORT_URL and what is between here and Amplitude"
         )
 
-    def _chunks(self, answer: requests.Response, deadline: float) -> Iterator[bytes]:
-        for chunk in answer.iter_content(CHUNK):
+    def _chunks(self, answer: requests.Response) -> Iterator[bytes]:
+        # Only the time in which we wait for Amplitude counts, not that of the landing.
+        left = self._settings.answer_seconds
+        chunks = answer.iter_content(CHUNK)
+        begun = time.monotonic()
+        while chunk := next(chunks, b""):
+            left -= time.monotonic() - begun
             if self._is_stopped():
                 raise Interrupted
-            if time.monotonic() > deadline:
+            if left < 0:
                 raise TooMuch(f"no end after {self._settings.answer_seconds:g} s")
             yield chunk
+            begun = time.monotonic()
 
 
 @contextmanager
@@ -171,6 +177,12 @@ def _transport_faults() -> Iterator[None]:
         raise Busy(f"the connection broke ({_cause(error)})") from error
     except requests.RequestException as error:
         raise Busy("the answer broke off") from error
+
+
+def _printable(text: str) -> str:
+    """The first line of what a server said, fit for a terminal and a page."""
+    line = "".join(c if c.isprintable() else " " for c in text.partition("\n")[0])
+    return line[:LONGEST_QUOTE].replace("<", "‹").replace("`", "'")
 
 
 def _cause(error: BaseException) -> str:

@@ -12,6 +12,7 @@ import os
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from io import BytesIO
 from itertools import count
 from pathlib import Path
 from shutil import copyfileobj
@@ -25,9 +26,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ingest.settings import Settings
 
 ATTEMPTS = 5
-
-# Up to this size an object is sent in one call, which costs less than many small ones.
-SENT_WHOLE = 8 << 20
 
 
 class LandingError(Exception):
@@ -132,14 +130,15 @@ class S3Landing:
     def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
         with self._errors():
-            body = content.read(SENT_WHOLE)
+            # Sent in one call, which costs less than many small ones.
+            body = content.getvalue() if isinstance(content, BytesIO) else content
             for attempt in count(1):
                 content.seek(0)
                 try:
                     self._client.put_object(
                         Bucket=self._bucket,
                         Key=self._prefix + key,
-                        Body=content if len(body) == SENT_WHOLE else body,
+                        Body=body,
                         ChecksumSHA256=checksum,
                         IfNoneMatch="*",
                     )
@@ -174,7 +173,8 @@ class S3Landing:
         try:
             yield
         except ClientError as error:
-            reason = "{Code}: {Message}".format_map(error.response["Error"])
+            told = error.response["Error"]
+            reason = f"{told.get('Code')}: {told.get('Message')}"
             raise LandingError(
                 f"the bucket {self._bucket} cannot be used: {reason}"
             ) from error

@@ -2,7 +2,8 @@
 
 An object `ledger/<project_id>/<YYYY-MM-DD>/<run_id>-<HH>.json` holds one JSON line for
 each hour that one answer of the Export API settled. Lines are only ever added; of
-several for one hour the newest counts.
+several for one hour the newest counts. Beside it `limits/<api_key_id>/` holds an object
+for each time that a longest useful window was learned; there, too, the newest counts.
 """
 
 import io
@@ -26,13 +27,7 @@ LIMIT_LASTS = timedelta(days=14)
 
 UNKNOWN_PROJECT = "unknown"
 
-TIMES = (
-    "hour",
-    "window_start",
-    "window_end",
-    "exported_at",
-    "window_limit_learned_at",
-)
+TIMES = ("hour", "window_start", "window_end", "exported_at")
 
 
 @dataclass(frozen=True)
@@ -51,9 +46,8 @@ class HourRecord:
     """What an upload hour was found to hold.
 
     `project_id` is None while no member has named the project yet.
-    `is_settled` tells that the hour need not be asked for again. `window_limit_hours`
-    is the longest window that the API served when a longer one was too much for it,
-    as learned at `window_limit_learned_at`; None while none was.
+    `is_settled` tells that the hour need not be asked for again. `exported_at` is when
+    it was asked for: what was asked for later is newer, however long it took.
     """
 
     project_id: str | None
@@ -66,8 +60,6 @@ class HourRecord:
     exported_at: datetime
     run_id: str
     api_key_id: str
-    window_limit_hours: int | None
-    window_limit_learned_at: datetime | None
 
     @property
     def event_count(self) -> int:
@@ -107,24 +99,20 @@ class Ledger:
         Raises LandingError if the landing or a line in it cannot be read.
         """
         self._landing = landing
+        self._api_key_id = api_key_id
         self._records: dict[datetime, HourRecord] = {}
         self._unwritten: list[HourRecord] = []
         self.project_id = project_id
-        self.window_limit_hours: int | None = None
-        self.window_limit_learned_at: datetime | None = None
         for record in sorted(_read(landing), key=lambda record: record.exported_at):
-            if project_id and record.project_id:
+            # What has no file may have been asked for with the key of another project.
+            if project_id and record.project_id and record.files:
                 is_ours = record.project_id == project_id
             else:
                 is_ours = record.api_key_id == api_key_id
             if is_ours:
                 self._records[record.hour] = record
-                self.project_id = record.project_id or self.project_id
-                self.window_limit_hours = record.window_limit_hours
-                self.window_limit_learned_at = record.window_limit_learned_at
-        learned_at = self.window_limit_learned_at
-        if learned_at and datetime.now(UTC) - learned_at > LIMIT_LASTS:
-            self.window_limit_hours = self.window_limit_learned_at = None
+                self.project_id = self.project_id or record.project_id
+        self.window_limit_hours = _read_window_limit(landing, api_key_id)
 
     @property
     def first_hour(self) -> datetime | None:
@@ -140,32 +128,44 @@ class Ledger:
         """What is known of the hour."""
         return self._records.get(hour)
 
-    def learn_window_limit(self, hours: int) -> None:
-        """Remember that no longer window is served, for this run and the next."""
+    def learn_window_limit(self, hours: int | None) -> None:
+        """Remember at once that no longer window is served; None: that any is.
+
+        Raises LandingError.
+        """
         self.window_limit_hours = hours
-        self.window_limit_learned_at = datetime.now(UTC)
+        now = datetime.now(UTC)
+        limit = {"window_limit_hours": hours, "learned_at": now.isoformat()}
+        self._put(
+            f"limits/{self._api_key_id}/{now:%Y%m%dT%H%M%S.%fZ}.json", json.dumps(limit)
+        )
 
-    def add(self, records: list[HourRecord]) -> None:
-        """Write the records; while the project has no name they wait for `flush`."""
-        self._records |= {record.hour: record for record in records}
-        self._unwritten += records
-        if self.project_id:
-            self.flush()
+    def add(self, record: HourRecord) -> None:
+        """Take a record in; `flush` writes it."""
+        self._records[record.hour] = record
+        self._unwritten.append(record)
 
-    def flush(self) -> None:
-        """Write what waits. Raises LandingError."""
+    def flush(self, *, is_last: bool = False) -> None:
+        """Write what waits; while no member has named the project, only if `is_last`.
+
+        Raises LandingError.
+        """
         project = self.project_id
+        if not (project or is_last):
+            return
         waiting = sorted(self._unwritten, key=lambda record: record.hour)
         for day, records in groupby(waiting, key=lambda record: record.hour.date()):
             lines = [replace(record, project_id=project) for record in records]
             name = f"{lines[0].run_id}-{lines[0].hour:%H}.json"
-            content = "".join(record.to_line() + "\n" for record in lines).encode()
-            self._landing.put(
+            self._put(
                 f"ledger/{project or UNKNOWN_PROJECT}/{day}/{name}",
-                io.BytesIO(content),
-                sha256(content).hexdigest(),
+                "".join(record.to_line() + "\n" for record in lines),
             )
         self._unwritten.clear()
+
+    def _put(self, key: str, text: str) -> None:
+        content = text.encode()
+        self._landing.put(key, io.BytesIO(content), sha256(content).hexdigest())
 
 
 def _read(landing: Landing) -> Iterator[HourRecord]:
@@ -174,3 +174,17 @@ def _read(landing: Landing) -> Iterator[HourRecord]:
             yield from map(HourRecord.from_line, content.splitlines())
         except (ValueError, KeyError, TypeError) as error:
             raise LandingError(f"{key} in the landing is no ledger: {error}") from error
+
+
+def _read_window_limit(landing: Landing, api_key_id: str) -> int | None:
+    newest = max(landing.read(f"limits/{api_key_id}/"), default=None)
+    if newest is None:
+        return None
+    key, content = newest
+    try:
+        limit: dict[str, Any] = json.loads(content)
+        learned_at = datetime.fromisoformat(limit["learned_at"])
+        hours: int | None = limit["window_limit_hours"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise LandingError(f"{key} in the landing is no limit: {error}") from error
+    return hours if datetime.now(UTC) - learned_at < LIMIT_LASTS else None

@@ -3,23 +3,19 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from io import BytesIO
-from tempfile import SpooledTemporaryFile
+from io import SEEK_END, BytesIO
 from typing import IO, Literal
 
-from isal import igzip
+from isal.igzip import IGzipFile
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
 
 from ingest.archive import is_bomb
 from ingest.windows import parse_hour
 
 Format = Literal["json.gz", "json"]
-
-# Amplitude's members are a few MB; a larger one waits on disk rather than in memory.
-LARGEST_IN_MEMORY = 8 << 20
 
 # What is inflated in one step, and about what becomes of it: small enough for a
 # processor's cache, and for malloc to use again.
@@ -33,8 +29,9 @@ LONGEST_LINE = 16 << 20
 
 # <project>/<project>_<YYYY-MM-DD>_<H>#<n>.json.gz; the hour is not zero-padded.
 NAME = re.compile(
-    r"(?:\d+/)?(?P<project>\d+)_(?P<day>\d{4}-\d\d-\d\d)_(?P<hour>\d{1,2})"
-    r"#(?P<part>\d+)\.json\.gz"
+    r"(?:(?P<folder>\d+)/)?(?P<project>\d+)_(?P<day>\d{4}-\d\d-\d\d)"
+    r"_(?P<hour>\d{1,2})#(?P<part>\d+)\.json\.gz",
+    re.ASCII,
 )
 
 
@@ -46,7 +43,7 @@ class MemberError(Exception):
 class MemberName:
     """What Amplitude says by a member's name."""
 
-    name: str
+    name: str = field(compare=False)
     project_id: str
     hour: datetime
     part: int
@@ -59,6 +56,8 @@ class MemberName:
             hour = parse_hour(f"{found['day']}T{int(found['hour']):02}")
         except (TypeError, ValueError):
             raise MemberError(f"{name!r} is not a name of the Export API") from None
+        if found["folder"] not in (None, found["project"]):
+            raise MemberError(f"{name!r} is in the folder of another project")
         return cls(name, found["project"], hour, int(found["part"]))
 
 
@@ -76,15 +75,6 @@ class Proof:
     event_count: int
 
 
-def hold(chunks: Iterable[bytes]) -> IO[bytes]:
-    """Keep a member as it arrives, in memory up to 16 MiB; positioned at its start."""
-    held = SpooledTemporaryFile(LARGEST_IN_MEMORY)  # noqa: SIM115 (the caller closes it)
-    for chunk in chunks:
-        held.write(chunk)
-    held.seek(0)
-    return held
-
-
 def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof:
     """Read a gzipped member; check its CRC and that each line is a JSON object.
 
@@ -93,14 +83,36 @@ def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof
     Raises MemberError with the reason if the member is not whole.
     """
     lines = _Lines(validate)
-    for _ in lines.watch(_gunzip(member)):
-        pass
+    digest, byte_count = hashlib.sha256(), 0
+    for piece in _gunzip(member):
+        lines.check(piece)
+        if format == "json":
+            digest.update(piece)
+            byte_count += len(piece)
+    lines.end()
     member.seek(0)
-    content = member if format == "json.gz" else igzip.open(member)
-    digest = hashlib.file_digest(content, "sha256").hexdigest()
-    byte_count = content.tell()
-    content.seek(0)
-    return Proof(content, byte_count, digest, lines.count)
+    if format == "json":
+        content = _Text(member, byte_count)
+    else:
+        content = member
+        digest = hashlib.file_digest(member, "sha256")
+        byte_count = member.seek(0, SEEK_END)
+        member.seek(0)
+    return Proof(content, byte_count, digest.hexdigest(), lines.count)
+
+
+class _Text(IGzipFile):
+    """The text of a gzipped member, inflated while it is read rather than kept.
+
+    Its length is known, so that nobody has to inflate it to learn that.
+    """
+
+    def __init__(self, member: IO[bytes], byte_count: int) -> None:
+        super().__init__(fileobj=member)
+        self._byte_count = byte_count
+
+    def __len__(self) -> int:
+        return self._byte_count
 
 
 def _gunzip(member: IO[bytes]) -> Iterator[bytes]:
@@ -146,27 +158,28 @@ def _framed_lines(lines: bytes) -> int:
 
 
 class _Lines:
-    """Counts lines and checks that each is framed as a JSON object."""
+    """Counts the lines of a text that comes in pieces; each must frame an object."""
 
     def __init__(self, validate: bool) -> None:
         self.count = 0
         self._read = 0
+        self._rest = b""
         self._validate = validate
 
-    def watch(self, pieces: Iterable[bytes]) -> Iterator[bytes]:
-        """Pass the pieces on, each after the lines that end in it were checked."""
-        rest = b""
-        for piece in pieces:
-            end = piece.rfind(b"\n") + 1
-            if end:
-                self._check_lines(b"".join((rest, memoryview(piece)[:end])))
-                rest = b""
-            rest += piece[end:]
-            if len(rest) > LONGEST_LINE:
-                raise MemberError(f"line {self._read + 1} is longer than 16 MiB")
-            yield piece
-        if rest:
-            self._check_lines(rest + b"\n")
+    def check(self, piece: bytes) -> None:
+        """Check the lines that end in the piece."""
+        end = piece.rfind(b"\n") + 1
+        if end:
+            self._check_lines(b"".join((self._rest, memoryview(piece)[:end])))
+            self._rest = b""
+        self._rest += piece[end:]
+        if len(self._rest) > LONGEST_LINE:
+            raise MemberError(f"line {self._read + 1} is longer than 16 MiB")
+
+    def end(self) -> None:
+        """Check the last line, which may lack its newline."""
+        if self._rest:
+            self._check_lines(self._rest + b"\n")
 
     def _check_lines(self, lines: bytes) -> None:
         count = 0 if self._validate else _framed_lines(lines)

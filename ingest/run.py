@@ -10,7 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import IO, Literal
+from typing import Any, Literal
 
 from tqdm import tqdm
 
@@ -26,7 +26,8 @@ from ingest.export import (
 )
 from ingest.landing import Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
-from ingest.members import Format, MemberError, MemberName, hold, prove
+from ingest.members import Format, MemberError, MemberName, prove
+from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
 from ingest.windows import Window, windows
@@ -40,10 +41,16 @@ LONGEST_WINDOW_HOURS = 7 * 24
 # Amplitude allows 5 requests at once to a project; one is left for other clients.
 MOST_REQUESTS_AT_ONCE = 4
 
-# Members that are proven and uploaded at once, and that may be held for it in memory,
-# which with the larger number of them grows: 8 MiB each at most.
+# Members that are proven and uploaded at once: two keep two cores busy, and the others
+# hide what an upload waits for.
 LANDERS = 4
-MEMBERS_AHEAD = 6
+
+# So many windows in a row that were served are a sign that longer ones may be. A day
+# has fewer hours, so a daily run never tries what is known to fail.
+WINDOWS_BEFORE_LONGER = 48
+
+# A few hours that are too large alone say nothing of the others; more of them do.
+MOST_RESTORES = 3
 
 ATTEMPTS = 5
 ATTEMPTS_TO_CONNECT = 3
@@ -107,12 +114,18 @@ class Run:
         self._stop = threading.Event()
         self._counting = threading.Lock()
         self._lander = ThreadPoolExecutor(LANDERS, thread_name_prefix="lander")
-        self._room = threading.Semaphore(MEMBERS_AHEAD)
+        self._room = Room()
         self._client = ExportClient(settings, self._stop.is_set)
         self._limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
         self._pending: deque[Window] = deque()
         self._faulty: set[datetime] = set()
+        self._shortened: list[tuple[Window, int]] = []
+        self._restores_left = MOST_RESTORES
+        self._has_served = False
         self._is_length_proven = False
+        self._is_trying_longer = False
+        self._is_longest_known = False
+        self._served_in_a_row = 0
         self._failures_in_a_row = 0
         self._summary = summary
 
@@ -144,7 +157,10 @@ class Run:
             # A thread may sit in a socket for minutes; what it does is not recorded.
             for threads in (pool, self._lander):
                 threads.shutdown(wait=False, cancel_futures=True)
-            self._ledger.flush()
+            if hour_count > self._summary.hours.total():
+                left = hour_count - self._summary.hours.total()
+                self._summary.hours["open"] += left
+            self._ledger.flush(is_last=True)
 
     def _take(self, window: Window, answer: _Landed | _Failed) -> int:
         """Record what an answer settled, ask again for what it did not.
@@ -152,13 +168,15 @@ class Run:
         Returns the number of hours that are done with.
         """
         if isinstance(answer, _Landed):
+            self._has_served = self._is_length_proven = True
             self._failures_in_a_row = 0
-            self._is_length_proven = True
-            return self._record(answer)
+            done = self._record(answer)
+            self._lengthen(len(window))
+            return done
         if answer.is_too_much and len(window) > 1:
-            self._is_length_proven = False
             return self._shorten(window, answer.reason)
-        self._failures_in_a_row += answer.may_pass
+        # What refuses every hour for its size is no Export API in its right mind.
+        self._failures_in_a_row += answer.may_pass or not self._has_served
         if self._failures_in_a_row == FAILURES_IN_A_ROW:
             raise Outage(
                 f"{FAILURES_IN_A_ROW} windows failed in a row, the last one with:"
@@ -173,12 +191,18 @@ class Run:
         return 0
 
     def _record(self, answer: _Landed) -> int:
-        self._ledger.add(answer.records)
+        done = 0
         for record in answer.records:
+            known = self._ledger.record_of(record.hour)
+            if known and known.status == "landed" and record.status == "empty":
+                done += self._leave_open(record.hour, "it has landed, and now is empty")
+                continue
+            self._ledger.add(record)
             self._summary.hours[record.status] += 1
             self._summary.events += record.event_count
             self._summary.bytes += record.byte_count
-        done = len(answer.records)
+            done += 1
+        self._ledger.flush()
         again = []
         for hour, reason in answer.faults.items():
             if hour in self._faulty:
@@ -192,31 +216,68 @@ class Run:
 
     def _shorten(self, window: Window, reason: str) -> int:
         halves = window.halves()
-        self._limit = min(self._limit, len(halves[0]))
-        self._ledger.learn_window_limit(self._limit)
+        self._shortened.append((window, self._limit))
+        self._is_longest_known = self._is_longest_known or self._is_trying_longer
+        self._pending.extendleft(reversed(halves))
+        self._set_limit(min(self._limit, len(halves[0])))
         log.info("%s: %s; asking for %d h at once", window, reason, self._limit)
-        pending = [*halves, *self._pending]
-        self._pending = deque(
-            piece for window in pending for piece in window.pieces(self._limit)
-        )
+        self._learn_limit()
         return 0
 
+    def _lengthen(self, served: int) -> None:
+        """Try longer windows when shorter ones were served for long."""
+        self._served_in_a_row += 1
+        if self._is_trying_longer and served == self._limit:
+            self._is_trying_longer = False
+            self._learn_limit()
+        if self._served_in_a_row < WINDOWS_BEFORE_LONGER or self._is_longest_known:
+            return
+        if self._limit < LONGEST_WINDOW_HOURS:
+            self._set_limit(min(2 * self._limit, LONGEST_WINDOW_HOURS))
+            self._is_trying_longer = True
+
+    def _restore_limit(self, hour: datetime) -> None:
+        """One hour was too large by itself: windows without it may be as before."""
+        limit = self._limit
+        while self._shortened and hour in self._shortened[-1][0].hours():
+            _, limit = self._shortened.pop()
+        if limit > self._limit and self._restores_left:
+            self._restores_left -= 1
+            self._set_limit(limit)
+            self._learn_limit()
+
+    def _set_limit(self, limit: int) -> None:
+        self._limit = limit
+        self._is_length_proven = self._is_trying_longer = False
+        self._served_in_a_row = 0
+        hours = (hour for window in self._pending for hour in window.hours())
+        self._pending = deque(windows(hours, limit))
+
+    def _learn_limit(self) -> None:
+        limit = self._limit if self._limit < LONGEST_WINDOW_HOURS else None
+        self._ledger.learn_window_limit(limit)
+
     def _record_too_large(self, window: Window, answer: _Failed) -> int:
-        """An hour that the API has refused for its size is settled; one that it did
-        not serve in time is asked for again by the next run."""
+        """Settle an hour that was refused for its size by an API that serves others.
+
+        Of any other the next run asks again: an outage looks the same.
+        """
+        is_settled = self._has_served and not answer.may_pass
         advice = (
-            "The next run asks again."
-            if answer.may_pass
-            else "Amplitude delivers such an hour by its own export to Amazon S3."
+            "Amplitude delivers such an hour by its own export to Amazon S3."
+            if is_settled
+            else "The next run asks again."
         )
         self._report(
             f"{window} is too large for the Export API ({answer.reason}). {advice}"
         )
-        record = self._new_record(
-            window, window.first, "too_large", [], is_settled=not answer.may_pass
+        now = datetime.now(UTC)
+        self._ledger.add(
+            self._new_record(window, window.first, "too_large", [], now, is_settled)
         )
-        self._ledger.add([record])
+        self._ledger.flush()
         self._summary.hours["too_large"] += 1
+        self._restore_limit(window.first)
         return 1
 
     def _leave_open(self, hour: datetime, reason: str) -> int:
@@ -239,7 +300,7 @@ class Run:
                 return self._land_window(window)
             except TooMuch as fault:
                 reason, most = str(fault), ATTEMPTS_AT_DAMAGED
-                if len(window) > 1 or attempt == most:
+                if len(window) > 1 or attempt == most or not fault.may_pass:
                     return _Failed(reason, is_too_much=True, may_pass=fault.may_pass)
             except Busy as fault:
                 reason, most, pause = str(fault), ATTEMPTS, fault.retry_after
@@ -269,33 +330,38 @@ class Run:
             raise Interrupted
 
     def _land_window(self, window: Window) -> _Landed:
-        landing: list[tuple[MemberName, Future[LandedFile]]] = []
+        asked_at = datetime.now(UTC)
+        landing: dict[MemberName, Future[LandedFile | str]] = {}
         try:
             with self._client.open(window) as chunks:
                 for name, content in archive.members(chunks):
                     member = self._recognise(name, window)
-                    held = hold(content)
-                    landing.append((member, self._start_landing(member, held)))
+                    if member in landing:
+                        raise ArchiveError(f"two members are {member}")
+                    held = self._room.hold(content)
+                    landing[member] = self._lander.submit(
+                        self._land_member, member, held
+                    )
+                    _raise_if_failed(landing.values())
             if not landing:
                 raise ArchiveError("the archive holds no file")
-        except NoData:
-            pass
+        except NoData as nothing:
+            log.debug("%s: %s", window, nothing)
         finally:
-            wait([future for _, future in landing])
+            wait(landing.values())
         files: dict[datetime, list[LandedFile]] = defaultdict(list)
         faults: dict[datetime, str] = {}
-        for member, future in landing:
-            try:
-                files[member.hour].append(future.result())
-            except MemberError as error:
-                faults[member.hour] = f"{member.name}: {error}"
-        now = datetime.now(UTC)
+        for member, future in landing.items():
+            landed = future.result()
+            if isinstance(landed, LandedFile):
+                files[member.hour].append(landed)
+            else:
+                faults[member.hour] = landed
+        is_old = asked_at - EMPTY_UNTIL
         records = [
-            self._new_record(window, hour, "landed", files[hour], is_settled=True)
+            self._new_record(window, hour, "landed", files[hour], asked_at, True)
             if hour in files
-            else self._new_record(
-                window, hour, "empty", [], is_settled=now - hour >= EMPTY_UNTIL
-            )
+            else self._new_record(window, hour, "empty", [], asked_at, hour <= is_old)
             for hour in window.hours()
             if hour not in faults
         ]
@@ -316,17 +382,14 @@ class Run:
             )
         return member
 
-    def _start_landing(self, member: MemberName, held: IO[bytes]) -> Future[LandedFile]:
-        """Prove and land a member beside the download, which waits if it is ahead."""
-        self._room.acquire()
-        future = self._lander.submit(self._land_member, member, held)
-        future.add_done_callback(lambda _: self._room.release())
-        return future
-
-    def _land_member(self, member: MemberName, held: IO[bytes]) -> LandedFile:
+    def _land_member(self, member: MemberName, held: Held) -> LandedFile | str:
+        """Prove and land a member; returns what is wrong with it if something is."""
         format = self._options.format
-        with held:
-            proof = prove(held, format, validate=self._options.validate)
+        with held as gzipped:
+            try:
+                proof = prove(gzipped, format, validate=self._options.validate)
+            except MemberError as error:
+                return f"{member.name}: {error}"
             key = (
                 f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
                 f"{member.part}-{proof.sha256[:16]}.{format}"
@@ -347,7 +410,7 @@ class Run:
         hour: datetime,
         status: Literal["landed", "empty", "too_large"],
         files: list[LandedFile],
-        *,
+        asked_at: datetime,
         is_settled: bool,
     ) -> HourRecord:
         return HourRecord(
@@ -358,9 +421,14 @@ class Run:
             files=files,
             window_start=window.first,
             window_end=window.last,
-            exported_at=datetime.now(UTC),
+            exported_at=asked_at,
             run_id=self._run_id,
             api_key_id=self._settings.api_key_id,
-            window_limit_hours=self._ledger.window_limit_hours,
-            window_limit_learned_at=self._ledger.window_limit_learned_at,
         )
+
+
+def _raise_if_failed(landing: Iterable[Future[Any]]) -> None:
+    """Raise what a landing has come to, rather than when the archive has ended."""
+    for future in landing:
+        if future.done():
+            future.result()

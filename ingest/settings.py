@@ -1,5 +1,6 @@
 """Settings: from the environment, then from `.env`."""
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -47,7 +48,13 @@ class Settings:
     @property
     def secrets(self) -> list[str]:
         """What must never be seen in a log."""
-        values = (self.secret_key, self.api_key, self.aws_secret_key)
+        keys = f"{self.api_key}:{self.secret_key}".encode()
+        values = (
+            b64encode(keys).decode(),
+            self.secret_key,
+            self.api_key,
+            self.aws_secret_key,
+        )
         return [value for value in values if value]
 
     @classmethod
@@ -108,7 +115,12 @@ def _export_url(url: str) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError:
         host = None
-    if not host or parts.scheme not in ("http", "https") or parts.username:
+    if (
+        not host
+        or parts.scheme not in ("http", "https")
+        or "@" in parts.netloc
+        or parts.query
+    ):
         raise SettingsError(
             "AMP_EXPORT_URL is not an address like https://host/api/2/export"
         )

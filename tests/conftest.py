@@ -18,6 +18,7 @@ OF_OTHERS = (
     "AMP_",
     "AWS_",
     "DBT_",
+    "PYTHON",
     "SNOWFLAKE_",
     "GITHUB_",
     "MAKE",

@@ -103,6 +103,26 @@ def test_notices_a_member_that_the_contents_do_not_name():
         read(spliced)
 
 
+def test_notices_what_is_behind_the_end():
+    data = archive_of(SMALL, method=zipfile.ZIP_STORED, streamed=False)
+    with pytest.raises(ArchiveError, match="behind"):
+        read(data + data)
+
+
+def test_notices_entries_that_the_end_counts_and_nobody_has_seen():
+    data = archive_of(SMALL, method=zipfile.ZIP_STORED, streamed=False)
+    with pytest.raises(ArchiveError, match="not all there"):
+        read(data[:-12] + b"\x63\x00" + data[-10:])
+
+
+def test_reads_a_comment_at_the_end():
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as archive:
+        archive.writestr("a", SMALL["a"])
+        archive.comment = b"made by hand"
+    assert read(target.getvalue()) == {"a": SMALL["a"]}
+
+
 @pytest.mark.parametrize("streamed", [False, True], ids=["seekable", "streamed"])
 def test_stops_at_a_bomb(streamed):
     zeros = {"a": bytes(100 << 20)}

@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import io
 import json
+import random
 import shutil
 import signal
 import subprocess
@@ -62,6 +63,14 @@ def ledger(landing: Path) -> dict[str, dict]:
 
 def statuses(landing: Path) -> Counter[str]:
     return Counter(line["status"] for line in ledger(landing).values())
+
+
+def window_limits(landing: Path) -> list[int | None]:
+    """What was learned of how long a window may be, in order."""
+    return [
+        json.loads(path.read_text())["window_limit_hours"]
+        for path in sorted(landing.glob("limits/*/*.json"))
+    ]
 
 
 def assert_day_is_whole(landing: Path) -> None:
@@ -342,18 +351,55 @@ def test_remembers_the_size_of_window_that_worked(ingest, landing, api):
     assert len(refused) == 3  # 24, 12 and 6 hours
     ingest("--start", "2026-01-13", "--end", "2026-01-14")
     assert [r for r in api.requests if r.status == 504] == refused
-    assert ledger(landing)["2026-01-14T00"]["window_limit_hours"] == 3
+    assert window_limits(landing) == [12, 6, 3]
 
     # After two weeks it may have been a bad day.
     api.faults.replace([])
-    for path in landing.glob("ledger/*/*/*.json"):
-        lines = [json.loads(line) for line in path.read_text().splitlines()]
-        for line in lines:
-            line["window_limit_learned_at"] = "2026-01-20T00:00:00+00:00"
-        path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for path in landing.glob("limits/*/*.json"):
+        learned = json.loads(path.read_text())
+        learned["learned_at"] = "2026-01-20T00:00:00+00:00"
+        path.write_text(json.dumps(learned))
     asked_before = len(api.requests)
     assert ingest(*DAY, "--force").returncode == 0
     assert len(api.requests) == asked_before + 1
+
+
+def test_remembers_a_size_even_if_nothing_lands(ingest, landing, api):
+    api.faults.add("too_large", longer_than=6, times=None)
+    api.faults.add("429", times=None)
+    assert ingest(*DAY).returncode == 1
+    assert window_limits(landing) == [12, 6]
+    asked_before = len(api.requests)
+    assert ingest(*DAY).returncode == 1
+    assert {r.status for r in api.requests[asked_before:]} == {429}
+
+
+def test_asks_for_long_windows_again_after_one_hour_that_is_too_large(
+    ingest, landing, api
+):
+    api.faults.add("too_large", hours=[BAD_HOUR], times=None)
+    run = ingest("--start", "2026-01-14", "--end", "2026-03-31")
+    assert run.returncode == 1
+    assert len(api.requests) < 40
+    assert window_limits(landing)[-1] is None
+
+
+def test_tries_longer_windows_when_shorter_ones_are_served_for_long(
+    ingest, landing, api
+):
+    api.faults.add("504", times=9)
+    run = ingest("--start", "2026-01-01", "--end", "2026-03-01")
+    assert run.returncode in (0, 1)
+    assert len(api.requests) < 400
+    assert statuses(landing).total() == 60 * 24
+
+    # What is known to fail is tried but once.
+    api.faults.replace([])
+    api.faults.add("504", longer_than=2, times=None)
+    asked_before = len(api.requests)
+    ingest("--start", "2026-01-01", "--end", "2026-01-20", "--force")
+    refused = [r for r in api.requests[asked_before:] if r.status == 504]
+    assert len(refused) < 10
 
 
 def test_waits_as_long_as_it_is_told(ingest, api):
@@ -389,6 +435,88 @@ def test_takes_no_outage_for_hours_that_are_too_large(ingest, landing, api):
     api.faults.replace([])
     assert ingest(*DAY).returncode == 0
     assert_day_is_whole(landing)
+
+
+def test_takes_no_api_that_refuses_everything_for_hours_that_are_too_large(
+    ingest, landing, api
+):
+    api.faults.add("too_large", times=None)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "windows failed in a row" in run.stderr
+    api.faults.replace([])
+    assert ingest(*DAY).returncode == 0
+    assert_day_is_whole(landing)
+
+
+def test_says_what_was_left_when_it_gave_up(ingest, api):
+    api.faults.add("500", times=None)
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "24 hours (24 open), 0 events" in run.stderr
+
+
+def test_a_slow_answer_is_not_newer_than_one_asked_for_after_it(
+    ingest, ingest_environment, landing, tmp_path
+):
+    source = tmp_path / "export" / "5"
+    source.mkdir(parents=True)
+    first, second = (source / f"5_2026-01-14_{h}#0.json.gz" for h in (0, 1))
+    noise = "".join(random.Random(1).choices("0123456789abcdef", k=2 << 20))
+    first.write_bytes(gzip.compress(b'{"uuid": "1"}\n'))
+    second.write_bytes(gzip.compress(f'{{"uuid": "{noise}"}}\n'.encode()))
+    with serve(tmp_path / "export") as api:
+        api.faults.add("slow", longer_than=1, seconds=0, chunk_seconds=0.3)
+        hours = ["--start", "2026-01-14T00", "--end", "2026-01-14T01"]
+        slow = subprocess.Popen(
+            [sys.executable, "-m", "ingest", *hours],
+            cwd=tmp_path,
+            env=ingest_environment | api.environment,
+        )
+        while not api.requests:
+            time.sleep(0.01)
+        first.write_bytes(gzip.compress(b'{"uuid": "1"}\n{"uuid": "2"}\n'))
+        hour = ("--start", "2026-01-14T00", "--end", "2026-01-14T00")
+        assert ingest(*hour, **api.environment).returncode == 0
+        assert slow.poll() is None
+        assert slow.wait(60) == 0
+    assert ledger(landing)["2026-01-14T00"]["event_count"] == 2
+    assert ledger(landing)["2026-01-14T01"]["event_count"] == 1
+
+
+def test_takes_no_empty_answer_of_another_key_for_the_projects(
+    ingest, landing, tmp_path
+):
+    (tmp_path / "export" / "6").mkdir(parents=True)
+    other = Project("other-key", "other-secret", "6")
+    with serve(tmp_path / "export", projects=[other]) as api:
+        wrong = ingest(*DAY, AMP_PROJECT_ID="100500123", **api.environment)
+        assert wrong.returncode == 0
+    assert ingest(*DAY, AMP_PROJECT_ID="100500123").returncode == 0
+    assert_day_is_whole(landing)
+
+
+def test_does_not_forget_what_landed_when_the_api_says_it_is_empty(
+    ingest, landing, tmp_path
+):
+    ingest(*DAY)
+    (tmp_path / "export").mkdir()
+    with serve(tmp_path / "export") as api:
+        run = ingest(*DAY, "--force", **api.environment)
+    assert run.returncode == 1
+    assert "2026-01-14T05 stays open: it has landed, and now is empty" in run.stderr
+    assert_day_is_whole(landing)
+
+
+def test_stops_the_download_when_nothing_can_land(ingest, landing, api):
+    landing.mkdir()
+    (landing / "events").write_text("in the way")
+    api.faults.add("slow", seconds=0, chunk_seconds=2, times=None)
+    began = time.monotonic()
+    run = ingest("--start", "2026-01-12", "--end", "2026-01-18")
+    assert run.returncode == 5, run.stderr
+    # The whole archive would take 70 s.
+    assert time.monotonic() - began < 40
 
 
 def test_names_what_to_check_when_the_keys_are_refused(ingest, api):
@@ -455,6 +583,7 @@ def serve_elsewhere(ingest: Callable, path: str) -> subprocess.CompletedProcess[
         "5/../../5_2026-01-14_0#0.json.gz",
         "C:\\5_2026-01-14_0#0.json.gz",
         "5/5_2026-01-14_0#0.json.gz\n",
+        "6/5_2026-01-14_0#0.json.gz",
         "5/5_2026-01-15_0#0.json.gz",
         "5/5_2026-01-14_99#0.json.gz",
         "readme.txt",
@@ -554,6 +683,8 @@ def test_mends_a_file_that_was_damaged_in_the_landing(ingest, landing):
         ({"AMP_TIMEOUT_SECONDS": "0"}, "AMP_TIMEOUT_SECONDS is not a number"),
         ({"AMP_API_KEY": "ключ"}, "AMP_API_KEY holds a character"),
         ({"AMP_EXPORT_URL": "amplitude.com"}, "AMP_EXPORT_URL is not an address"),
+        ({"AMP_EXPORT_URL": "https://:hunter2@a.com/"}, "AMP_EXPORT_URL is not an"),
+        ({"AMP_EXPORT_URL": "https://a.com/?key=hunter2"}, "AMP_EXPORT_URL is not an"),
         ({"LANDING": "gs://bucket"}, "LANDING is neither"),
         ({"LANDING": "s3://"}, "LANDING names no bucket"),
         ({"AWS_ACCESS_KEY": "key"}, "AWS_SECRET_KEY is not set"),

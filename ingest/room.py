@@ -1,0 +1,87 @@
+"""Where members wait between the download and the landing, and how many may."""
+
+from collections.abc import Iterable
+from io import BytesIO
+from tempfile import TemporaryFile
+from threading import Semaphore
+from types import TracebackType
+from typing import IO
+
+# Amplitude's members are a few MB; a larger one waits on disk rather than in memory.
+LARGEST_IN_MEMORY = 8 << 20
+
+# So many keep two cores and an upload busy; 48 MiB of memory at most.
+MEMBERS = 6
+ON_DISK = 2
+
+
+class HoldError(Exception):
+    """There is no place to hold a member: the disk for temporary files is full."""
+
+
+class Room:
+    """Place for the members that are on their way, shared by all that download."""
+
+    def __init__(self) -> None:
+        self.members = Semaphore(MEMBERS)
+        self.on_disk = Semaphore(ON_DISK)
+
+    def hold(self, chunks: Iterable[bytes]) -> "Held":
+        """Keep a member as it arrives, once there is a place for it.
+
+        Raises HoldError, and what `chunks` raises.
+        """
+        held = Held(self)
+        try:
+            for chunk in chunks:
+                held.write(chunk)
+        except BaseException:
+            held.close()
+            raise
+        held.content.seek(0)
+        return held
+
+
+class Held:
+    """A member that waits. Closing it makes room for another."""
+
+    def __init__(self, room: Room) -> None:
+        room.members.acquire()
+        self._room = room
+        self.content: IO[bytes] = BytesIO()
+
+    @property
+    def is_on_disk(self) -> bool:
+        return not isinstance(self.content, BytesIO)
+
+    def write(self, chunk: bytes) -> None:
+        try:
+            size = self.content.tell() + len(chunk)
+            if size > LARGEST_IN_MEMORY and not self.is_on_disk:
+                self._move_to_disk()
+            self.content.write(chunk)
+        except OSError as error:
+            raise HoldError(f"a file cannot be held on disk: {error}") from error
+
+    def _move_to_disk(self) -> None:
+        self._room.on_disk.acquire()
+        in_memory = self.content
+        self.content = TemporaryFile()  # noqa: SIM115 (closed by close)
+        self.content.write(in_memory.getvalue())
+
+    def close(self) -> None:
+        self.content.close()
+        if self.is_on_disk:
+            self._room.on_disk.release()
+        self._room.members.release()
+
+    def __enter__(self) -> IO[bytes]:
+        return self.content
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
