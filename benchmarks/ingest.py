@@ -1,6 +1,6 @@
 """What the ingest costs, beside other ways to bring the same day to S3.
 
-    python -m benchmarks.ingest --events 2000000 --rounds 3
+    make benchmark ARGS="--events 2000000 --rounds 3"
 
 All ways take turns, round by round, so that a busy machine is busy for each of them.
 Each is a process of its own, measured by the operating system. The Export API, the S3
@@ -101,7 +101,7 @@ def measure(command: str, environment: dict[str, str], folder: Path) -> Cost:
 
 
 def rounds(
-    export: Path, folder: Path, number: int
+    export: Path, folder: Path, number: int, only: str
 ) -> Iterator[tuple[tuple, str, Cost]]:
     """Run everything so often; yields group, command and cost."""
     api = ["sandbox.export_api", "--stored", "--export", str(export)]
@@ -119,6 +119,8 @@ def rounds(
         for _ in range(number):
             for group, commands in GROUPS.items():
                 for command in commands:
+                    if only not in command:
+                        continue
                     prefix = f"run-{next(runs)}"
                     environment = os.environ | {"PYTHONPATH": str(REPOSITORY)}
                     for name in group:
@@ -135,7 +137,7 @@ def table(costs: dict[tuple[tuple, str], list[Cost]]) -> Iterator[str]:
     yield "| from | to | way | wall | ratio | CPU | memory | disk |"
     yield "|---|---|---|---|---|---|---|---|"
     for (group, command), found in costs.items():
-        one = costs[group, GROUPS[group][0]]
+        one = costs.get((group, GROUPS[group][0]), found)
         ratio = median(
             cost.wall / first.wall for cost, first in zip(found, one, strict=True)
         )
@@ -158,15 +160,17 @@ def main() -> int:
     )
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--copies", type=int, default=1, help="so often, each file")
     parser.add_argument("--export", type=Path, help="one that benchmarks.events wrote")
+    parser.add_argument("--only", default="", help="ways whose name holds this")
     asked = parser.parse_args()
     costs: dict[tuple[tuple, str], list[Cost]] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         export = asked.export or folder / "export"
         if not asked.export:
-            write_export(export, asked.events)
-        for group, command, cost in rounds(export, folder, asked.rounds):
+            write_export(export, asked.events, copies=asked.copies)
+        for group, command, cost in rounds(export, folder, asked.rounds, asked.only):
             print(*group, command, cost, file=sys.stderr)
             costs.setdefault((group, command), []).append(cost)
     print(*table(costs), sep="\n")
