@@ -66,9 +66,10 @@ class Member:
 
 def members(event_count: int, days: int = 1) -> Iterator[Member]:
     """The files of an export of so many events over so many days."""
-    file_count = days * 24 * MEMBERS_AN_HOUR
+    parts = MEMBERS_AN_HOUR if days == 1 else 1
+    file_count = days * 24 * parts
     for number in range(file_count):
-        hour, part = divmod(number, MEMBERS_AN_HOUR)
+        hour, part = divmod(number, parts)
         first = event_count * number // file_count
         after_last = event_count * (number + 1) // file_count
         yield Member(FIRST_DAY + hour * timedelta(hours=1), part, after_last - first)
