@@ -13,6 +13,38 @@
     "user_creation_time": "user_created_at",
 } %}
 
+{#- What the SDKs and people most often say of an event. -#}
+{% set text_properties = {
+    "[Amplitude] Page URL": "page_url",
+    "[Amplitude] Page Path": "page_path",
+    "[Amplitude] Page Title": "page_title",
+    "[Amplitude] Page Domain": "page_domain",
+    "referrer": "referrer",
+    "referring_domain": "referring_domain",
+    "utm_source": "utm_source",
+    "utm_medium": "utm_medium",
+    "utm_campaign": "utm_campaign",
+    "utm_term": "utm_term",
+    "utm_content": "utm_content",
+    "$productId": "product_id",
+    "$revenueType": "revenue_type",
+} %}
+{% set number_properties = {
+    "$price": "price",
+    "$quantity": "quantity",
+    "$revenue": "revenue",
+} %}
+{% set element_properties = [
+    "[Amplitude] Element Text",
+    "[Amplitude] Element ID",
+    "[Amplitude] Element Href",
+    "[Amplitude] Element Tag",
+] %}
+{% set property_types = {} %}
+{% for property in (
+    element_properties + text_properties.keys() | list + number_properties.keys() | list
+) %}{% do property_types.update({property: "JSON"}) %}{% endfor %}
+
 {{
     config(
         materialized="incremental",
@@ -44,6 +76,13 @@ parsed as (
     {%- endif %}
 ),
 
+described as (
+    select
+        *,
+        {{ parse_json("exported['event_properties']", property_types) }} as properties
+    from parsed
+),
+
 final as (
     select
         -- ids
@@ -62,6 +101,11 @@ final as (
         exported['partner_id']::varchar as partner_id,
         exported['adid']::varchar as advertising_id,
         exported['idfa']::varchar as apple_advertising_id,
+        coalesce(
+            exported['amplitude_id']::varchar,
+            'user:' || nullif(exported['user_id']::varchar, ''),
+            'device:' || nullif(exported['device_id']::varchar, '')
+        ) as unmerged_user_id,
 
         -- text
         exported['event_type']::varchar as event_type,
@@ -86,17 +130,34 @@ final as (
         exported['region']::varchar as region,
         exported['city']::varchar as city,
         exported['dma']::varchar as designated_market_area,
+        coalesce(
+            {% for property in element_properties -%}
+                nullif({{ json_string("properties", property) }}, '')
+                {{- "," if not loop.last }}
+            {% endfor -%}
+        ) as element,
+        {% for property, column in text_properties.items() -%}
+            nullif({{ json_string("properties", property) }}, '') as {{ column }},
+        {% endfor %}
 
         -- numbers
         try_cast(exported['sample_rate']::varchar as double) as sample_rate,
         try_cast(exported['location_lat']::varchar as double) as latitude,
         try_cast(exported['location_lng']::varchar as double) as longitude,
+        {% for property, column in number_properties.items() -%}
+            try_cast(properties['{{ property }}']::varchar as double) as {{ column }},
+        {% endfor %}
 
         -- booleans
         coalesce(exported['is_attribution_event']::varchar = 'true', false)
             as is_attribution_event,
         coalesce(exported['paying']::varchar = 'true', false)
             as is_paying,
+
+        -- dates
+        try_cast(exported['event_time']::varchar as timestamp)::date as occurred_date,
+        try_cast(exported['server_upload_time']::varchar as timestamp)::date
+            as uploaded_date,
 
         -- timestamps
         try_cast(exported['event_time']::varchar as timestamp) as occurred_at,
@@ -132,8 +193,9 @@ final as (
         file_row_number,
         file_content_key,
         file_last_modified as file_modified_at,
-        loaded_at
-    from parsed
+        loaded_at,
+        {{ this_build() }} as build_number
+    from described
 )
 
 select * from final

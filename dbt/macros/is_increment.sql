@@ -1,0 +1,3 @@
+{%- macro is_increment() -%}
+    {{ return(is_incremental() and builds().is_whole) }}
+{%- endmacro -%}
