@@ -8,77 +8,79 @@
     )
 }}
 
-with
+{#- The base model is read by name where a few of its rows are wanted: a common table
+    expression that is used more than once would be copied whole. -#}
+{% set landed = ref("base_amplitude__events") %}
+{% set telling_columns = [
+    "landed_row_id",
+    "project_id",
+    "event_id",
+    "device_id",
+    "insert_id",
+    "uploaded_at",
+    "landing_key",
+    "is_parsed",
+] %}
+{% set landed_columns %}
+    {%- for column in telling_columns -%}
+        landed.{{ column }}{{ ", " if not loop.last }}
+    {%- endfor -%}
+{% endset %}
 
-landed as (
-    select * from {{ ref("base_amplitude__events") }}
-),
+with
 
 files as (
     select * from {{ ref("stg_amplitude__landed_files") }}
 ),
 
--- one row per landed row, with what tells it from others
-rows_landed as (
-    select
-        landed.landed_row_id,
-        landed.project_id,
-        landed.event_id,
-        landed.device_id,
-        landed.insert_id,
-        landed.uploaded_at,
-        landed.landing_key,
-        landed.is_parsed,
-        landed.build_number
-    from landed
-),
-
 {% if is_increment() -%}
 -- one row per landed row that is new, or whose hour was exported anew
 touched as (
-    select * from rows_landed
-    where
-        build_number > {{ last_build() }}
-        or landing_key in (
-            select landing_key from files
-            where build_number > {{ last_build() }}
-        )
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where landed.build_number > {{ last_build() }}
+    union
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join files on landed.landing_key = files.landing_key
+    where files.build_number > {{ last_build() }}
 ),
 
 -- one row per landed row with the uuid of one of these
 same_uuid as (
     select * from touched
     union
-    select rows_landed.*
-    from rows_landed
-    inner join touched on rows_landed.event_id = touched.event_id
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join touched on landed.event_id = touched.event_id
 ),
 
 -- one row per landed row with the device and insert id of one of those
 same_insert_id as (
     select * from same_uuid
     union
-    select rows_landed.*
-    from rows_landed
+    select {{ landed_columns }}
+    from {{ landed }} as landed
     inner join same_uuid
         on
-            rows_landed.insert_id = same_uuid.insert_id
-            and rows_landed.project_id = same_uuid.project_id
-            and rows_landed.device_id is not distinct from same_uuid.device_id
+            landed.insert_id = same_uuid.insert_id
+            and landed.project_id = same_uuid.project_id
+            and landed.device_id is not distinct from same_uuid.device_id
 ),
 
 -- and every copy of these, for which of them counts decides which of the others does
 compared as (
     select * from same_insert_id
     union
-    select rows_landed.*
-    from rows_landed
-    inner join same_insert_id on rows_landed.event_id = same_insert_id.event_id
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join same_insert_id on landed.event_id = same_insert_id.event_id
 ),
 
 {%- else -%}
 compared as (
-    select * from rows_landed
+    select {{ landed_columns }}
+    from {{ landed }} as landed
 ),
 
 {%- endif %}
@@ -221,7 +223,7 @@ final as (
         landed.landing_key,
         {{ this_build() }} as build_number
     from changed
-    inner join landed on changed.landed_row_id = landed.landed_row_id
+    inner join {{ landed }} as landed on changed.landed_row_id = landed.landed_row_id
 )
 
 select * from final
