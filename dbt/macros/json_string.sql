@@ -3,9 +3,9 @@
 {%- endmacro -%}
 
 {%- macro snowflake__json_string(value) -%}
-    case when to_json({{ value }}) like '"%' then {{ value }}::varchar end
+    case when to_json({{ value }}) like '"_%"' then {{ value }}::varchar end
 {%- endmacro -%}
 
 {%- macro duckdb__json_string(value) -%}
-    case when {{ value }}::varchar like '"%' then {{ value }} ->> '$' end
+    case when {{ value }}::varchar like '"_%"' then {{ value }} ->> '$' end
 {%- endmacro -%}

@@ -23,9 +23,7 @@ events as (
     where
         amplitude_session_id is not null
         and {{ counted_traffic() }}
-        {% if is_increment() -%}
-            and {{ on_days(touched_days) }}
-        {%- endif %}
+        and {{ on_days(touched_days) }}
 ),
 
 {% if is_increment() -%}

@@ -30,17 +30,15 @@
     )
 }}
 
+{% set changes = ref("stg_amplitude__changes") %}
+
 with
 
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
-        {% if is_increment() -%}
-            and {{ on_days(
-                "select distinct occurred_date from " ~ ref("stg_amplitude__changes")
-            ) }}
-        {%- endif %}
+        and {{ on_days("select distinct occurred_date from " ~ changes) }}
 ),
 
 {% if is_increment() -%}
@@ -51,7 +49,7 @@ changes as (
         unmerged_user_id,
         amplitude_session_id,
         occurred_date
-    from {{ ref("stg_amplitude__changes") }}
+    from {{ changes }}
 ),
 
 {%- endif %}

@@ -167,7 +167,8 @@ days as (
         participants.event_type,
         sum(participants.event_count)::bigint as event_count,
         count(participants.user_id) as user_count,
-        count_if(users.first_seen_date = participants.event_date) as first_day_user_count,
+        count_if(users.first_seen_date = participants.event_date)
+            as first_day_user_count,
         count_if(
             users.first_seen_date is not distinct from participants.event_date
             and users.first_event_type is not distinct from participants.event_type

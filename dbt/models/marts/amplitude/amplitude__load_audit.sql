@@ -54,7 +54,9 @@ removed as (
         count_if(reason = 'same_uuid') as same_uuid_count,
         count_if(reason = 'same_insert_id') as same_insert_id_count,
         count(
-            case when unmerged_user_id is not null then nullif(amplitude_session_id, -1) end
+            case
+                when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
+            end
         ) as session_row_count
     from removed_rows
     where is_removed

@@ -121,9 +121,7 @@ described as (
         amplitude_user_id,
 
         -- text
-        {% for column in first_columns -%}
-            first_event['{{ column }}']::varchar as {{ column | replace("first_", "") }},
-        {% endfor -%}
+        {{ unpack("first_event", first_columns) | replace(" as first_", " as ") }},
         {{ unpack("entry_page", entry_columns) }},
         {{ unpack("exit_page", exit_columns) }},
         {{ unpack("first_referrer", referrer_columns) }},

@@ -118,7 +118,9 @@ habits as (
             end
         ) as active_day_count,
         min(
-            {{ order_key("actions.first_occurred_at", "coalesce(actions.event_type, '')") }}
+            {{ order_key(
+                "actions.first_occurred_at", "coalesce(actions.event_type, '')"
+            ) }}
         ) as first_event_key
     from actions
     {% if is_increment() -%}

@@ -30,9 +30,7 @@ identified as (
             and landed.amplitude_id = identities.amplitude_id
     where
         removed_rows.landed_row_id is null
-        {% if var("projects") -%}
-            and landed.project_id in ('{{ var("projects") | join("', '") }}')
-        {%- endif %}
+        and {{ of_projects("landed.project_id") }}
 ),
 
 keyed as (

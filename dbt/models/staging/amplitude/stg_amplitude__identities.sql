@@ -106,25 +106,25 @@ stitched as (
     select
         anonymous.project_id,
         anonymous.merged_user_id,
-        identified.merged_user_id as user_id
+        known_user.merged_user_id as user_id
     from anonymous
     inner join merged
         on
             anonymous.project_id = merged.project_id
             and anonymous.merged_user_id = merged.merged_user_id
-    inner join merged as identified
+    inner join merged as known_user
         on
-            merged.project_id = identified.project_id
-            and merged.device_id = identified.device_id
-            and merged.first_seen_at <= identified.last_identified_at
+            merged.project_id = known_user.project_id
+            and merged.device_id = known_user.device_id
+            and merged.first_seen_at <= known_user.last_identified_at
     where {{ "true" if var("stitch_anonymous_users") else "false" }}
     qualify
         row_number() over (
             partition by anonymous.project_id, anonymous.merged_user_id
             order by
-                greatest(merged.first_seen_at, identified.first_identified_at),
-                identified.first_identified_at,
-                identified.merged_user_id
+                greatest(merged.first_seen_at, known_user.first_identified_at),
+                known_user.first_identified_at,
+                known_user.merged_user_id
         ) = 1
 ),
 

@@ -34,7 +34,9 @@ final as (
         ) as upload_hour_started_at,
         count(*) as row_count,
         count(
-            case when unmerged_user_id is not null then nullif(amplitude_session_id, -1) end
+            case
+                when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
+            end
         ) as session_row_count,
         {{ this_build() }} as build_number
     from landed

@@ -11,21 +11,16 @@
 {#- The base model is read by name where a few of its rows are wanted: a common table
     expression that is used more than once would be copied whole. -#}
 {% set landed = ref("base_amplitude__events") %}
-{% set telling_columns = [
-    "landed_row_id",
-    "project_id",
-    "event_id",
-    "device_id",
-    "insert_id",
-    "uploaded_at",
-    "landing_key",
-    "is_parsed",
-] %}
-{% set landed_columns %}
-    {%- for column in telling_columns -%}
-        landed.{{ column }}{{ ", " if not loop.last }}
-    {%- endfor -%}
-{% endset %}
+{% set landed_columns = [
+    "landed.landed_row_id",
+    "landed.project_id",
+    "landed.event_id",
+    "landed.device_id",
+    "landed.insert_id",
+    "landed.uploaded_at",
+    "landed.landing_key",
+    "landed.is_parsed",
+] | join(", ") %}
 
 with
 
@@ -117,7 +112,9 @@ copies as (
 
 -- one row per exported event with an insert id
 uploaded as (
-    select exported.*
+    select
+        exported.*,
+        coalesce(exported.event_id, exported.landed_row_id) as known_event_id
     from exported
     left join copies on exported.landed_row_id = copies.landed_row_id
     where
@@ -145,13 +142,11 @@ numbered as (
         uploaded.uploaded_at,
         row_number() over (
             partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
-            order by
-                uploaded.uploaded_at, coalesce(uploaded.event_id, uploaded.landed_row_id)
+            order by uploaded.uploaded_at, uploaded.known_event_id
         ) as upload_number,
         lag(uploaded.uploaded_at) over (
             partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
-            order by
-                uploaded.uploaded_at, coalesce(uploaded.event_id, uploaded.landed_row_id)
+            order by uploaded.uploaded_at, uploaded.known_event_id
         ) as previous_uploaded_at
     from uploaded
     inner join shared_insert_ids

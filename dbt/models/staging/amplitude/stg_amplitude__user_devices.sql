@@ -35,9 +35,7 @@ seen as (
     from landed
     where
         amplitude_id is not null
-        {% if is_increment() -%}
-            and build_number > {{ last_build() }}
-        {%- endif %}
+        and {{ "build_number > " ~ last_build() if is_increment() else "true" }}
     group by 1, 2, 3
 ),
 

@@ -14,36 +14,28 @@
 } %}
 
 {#- What the SDKs and people most often say of an event. -#}
-{% set text_properties = {
-    "[Amplitude] Page URL": "page_url",
-    "[Amplitude] Page Path": "page_path",
-    "[Amplitude] Page Title": "page_title",
-    "[Amplitude] Page Domain": "page_domain",
-    "referrer": "referrer",
-    "referring_domain": "referring_domain",
-    "utm_source": "utm_source",
-    "utm_medium": "utm_medium",
-    "utm_campaign": "utm_campaign",
-    "utm_term": "utm_term",
-    "utm_content": "utm_content",
-    "$productId": "product_id",
-    "$revenueType": "revenue_type",
+{% set properties = {
+    "[Amplitude] Element Text": "JSON",
+    "[Amplitude] Element ID": "JSON",
+    "[Amplitude] Element Href": "JSON",
+    "[Amplitude] Element Tag": "JSON",
+    "[Amplitude] Page URL": "JSON",
+    "[Amplitude] Page Path": "JSON",
+    "[Amplitude] Page Title": "JSON",
+    "[Amplitude] Page Domain": "JSON",
+    "referrer": "JSON",
+    "referring_domain": "JSON",
+    "utm_source": "JSON",
+    "utm_medium": "JSON",
+    "utm_campaign": "JSON",
+    "utm_term": "JSON",
+    "utm_content": "JSON",
+    "$productId": "JSON",
+    "$revenueType": "JSON",
+    "$price": "VARCHAR",
+    "$quantity": "VARCHAR",
+    "$revenue": "VARCHAR",
 } %}
-{% set number_properties = {
-    "$price": "price",
-    "$quantity": "quantity",
-    "$revenue": "revenue",
-} %}
-{% set element_properties = [
-    "[Amplitude] Element Text",
-    "[Amplitude] Element ID",
-    "[Amplitude] Element Href",
-    "[Amplitude] Element Tag",
-] %}
-{% set property_types = {} %}
-{% for property in (
-    element_properties + text_properties.keys() | list + number_properties.keys() | list
-) %}{% do property_types.update({property: "JSON"}) %}{% endfor %}
 
 {{
     config(
@@ -79,7 +71,7 @@ parsed as (
 described as (
     select
         *,
-        {{ parse_json("exported['event_properties']", property_types) }} as properties
+        {{ parse_json("exported['event_properties']", properties) }} as properties
     from parsed
 ),
 
@@ -131,22 +123,32 @@ final as (
         exported['city']::varchar as city,
         exported['dma']::varchar as designated_market_area,
         coalesce(
-            {% for property in element_properties -%}
-                nullif({{ json_string("properties", property) }}, '')
-                {{- "," if not loop.last }}
-            {% endfor -%}
+            {{ json_string("properties", "[Amplitude] Element Text") }},
+            {{ json_string("properties", "[Amplitude] Element ID") }},
+            {{ json_string("properties", "[Amplitude] Element Href") }},
+            {{ json_string("properties", "[Amplitude] Element Tag") }}
         ) as element,
-        {% for property, column in text_properties.items() -%}
-            nullif({{ json_string("properties", property) }}, '') as {{ column }},
-        {% endfor %}
+        {{ json_string("properties", "[Amplitude] Page URL") }} as page_url,
+        {{ json_string("properties", "[Amplitude] Page Path") }} as page_path,
+        {{ json_string("properties", "[Amplitude] Page Title") }} as page_title,
+        {{ json_string("properties", "[Amplitude] Page Domain") }} as page_domain,
+        {{ json_string("properties", "referrer") }} as referrer,
+        {{ json_string("properties", "referring_domain") }} as referring_domain,
+        {{ json_string("properties", "utm_source") }} as utm_source,
+        {{ json_string("properties", "utm_medium") }} as utm_medium,
+        {{ json_string("properties", "utm_campaign") }} as utm_campaign,
+        {{ json_string("properties", "utm_term") }} as utm_term,
+        {{ json_string("properties", "utm_content") }} as utm_content,
+        {{ json_string("properties", "$productId") }} as product_id,
+        {{ json_string("properties", "$revenueType") }} as revenue_type,
 
         -- numbers
         try_cast(exported['sample_rate']::varchar as double) as sample_rate,
         try_cast(exported['location_lat']::varchar as double) as latitude,
         try_cast(exported['location_lng']::varchar as double) as longitude,
-        {% for property, column in number_properties.items() -%}
-            try_cast(properties['{{ property }}']::varchar as double) as {{ column }},
-        {% endfor %}
+        try_cast(properties['$price']::varchar as double) as price,
+        try_cast(properties['$quantity']::varchar as double) as quantity,
+        try_cast(properties['$revenue']::varchar as double) as revenue,
 
         -- booleans
         coalesce(exported['is_attribution_event']::varchar = 'true', false)
@@ -186,8 +188,8 @@ final as (
         -- lineage
         exported is not null as is_parsed,
         {% for field, column in typed_fields.items() -%}
-            {{ "+ " if not loop.first -}}
-            (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {{ "+ " if not loop.first -}}
+        (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
         {% endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
