@@ -1,4 +1,4 @@
-"""Random histories of a project: what its people did, how it was exported, how it landed.
+"""Random histories of a project: what its people did, how it was exported and landed.
 
 Everything that a history can hold is in small numbers and close together, so that what
 seldom happens in a warehouse happens in most of them: uploads that are months late,
@@ -13,6 +13,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -102,11 +103,12 @@ class Export:
 class Load:
     """What lands between two builds."""
 
+    name: str
     objects: list[tuple[str, bytes]] = field(default_factory=list)
     ledger: list[Export] = field(default_factory=list)
     merges: list[tuple[int, int]] = field(default_factory=list)
 
-    def land(self, landing: Path, name: str) -> None:
+    def land(self, landing: Path) -> None:
         for key, data in self.objects:
             write(landing / key, data)
         lines = defaultdict(list)
@@ -115,7 +117,7 @@ class Load:
             lines[day].append((export.exported_at, export.ledger_line()))
         for day, found in lines.items():
             for number, (_, line) in enumerate(sorted(found, key=lambda one: one[0])):
-                path = landing / f"ledger/{day}/{name}-{number}.json"
+                path = landing / f"ledger/{day}/{self.name}-{number}.json"
                 write(path, json.dumps(line).encode() + b"\n")
 
 
@@ -128,7 +130,7 @@ def history(seed: int, project: str, load_count: int) -> list[Load]:
     """The history of one project, cut into loads that come in any order."""
     random = Random(f"history {seed} {project}")
     rows = with_repeats(random, list(happened(random, project)))
-    loads = [Load() for _ in range(load_count)]
+    loads = [Load(f"load-{number}") for number in range(load_count)]
     for export in exports(random, project, rows):
         at = random.randrange(load_count)
         # Files come with their ledger line, or before it.
@@ -266,6 +268,6 @@ def merges(random: Random, project: str) -> Iterator[tuple[int, int]]:
     """Ids that were merged, and into which: chains too, but no circles."""
     first_id = number_of(project)
     ids = [*range(first_id, first_id + 4), first_id + 100, first_id + 101]
-    for merged, target in zip(ids, ids[1:], strict=False):
+    for merged, target in pairwise(ids):
         if random.random() < 0.25:
             yield merged, target

@@ -7,9 +7,12 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import duckdb
 import pytest
 from histories import Load, history
-from warehouses import REPOSITORY, Warehouse, open_duckdb
+from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake
+
+from sandbox.snowflake import emulator, load
 
 pytestmark = pytest.mark.xdist_group("increments")
 
@@ -86,22 +89,20 @@ def told(found: dict) -> str:
 @pytest.fixture(scope="module")
 def loads() -> list[list[Load]]:
     """For each load, what lands of every project."""
-    projects = [
-        history(SEED, str(100 + number), LOADS) for number in range(HISTORIES)
-    ]
+    projects = [history(SEED, str(100 + number), LOADS) for number in range(HISTORIES)]
     return [list(parts) for parts in zip(*projects, strict=True)]
 
 
-def land(landing: Path, parts: list[Load], name: str) -> None:
+def land(landing: Path, parts: list[Load]) -> None:
     for part in parts:
-        part.land(landing, name)
+        part.land(landing)
 
 
 @pytest.fixture(scope="module")
 def landing_of_all(loads, tmp_path_factory) -> Path:
     landing = tmp_path_factory.mktemp("all") / "landing"
-    for number, parts in enumerate(loads):
-        land(landing, parts, f"load-{number}")
+    for parts in loads:
+        land(landing, parts)
     return landing
 
 
@@ -113,17 +114,131 @@ def refreshed(landing_of_all, tmp_path_factory) -> Warehouse:
     return warehouse
 
 
+def build_load_by_load(
+    warehouse: Warehouse, loads: list[list[Load]], *arguments: str
+) -> None:
+    """Land and build; the second and the fourth build die half-way, and the fourth is
+    not made good before the fifth."""
+    for number, parts in enumerate(loads):
+        land(warehouse.landing, parts)
+        if number in (1, 3):
+            dying = ("--select", "base_amplitude__events+1", *arguments)
+            warehouse.run(*dying)
+        if number != 3:
+            warehouse.run(*arguments)
+
+
 def test_increments_in_any_order_equal_a_full_refresh(loads, refreshed, tmp_path):
     warehouse = open_duckdb(tmp_path / "landing", tmp_path)
-    for number, parts in enumerate(loads):
-        land(warehouse.landing, parts, f"load-{number}")
-        if number in (1, 3):
-            # A build that dies: what it has loaded is left to the next.
-            warehouse.run("--select", "base_amplitude__events+1")
-        if number == 3:
-            continue
-        warehouse.run()
+    build_load_by_load(warehouse, loads)
     found = differences(warehouse, refreshed, compared())
     assert not found, told(found)
     # And what dbt itself tests of them holds.
     warehouse.test()
+
+
+def test_merges_that_come_late_equal_merges_from_the_start(
+    loads, landing_of_all, tmp_path
+):
+    """With other settings too."""
+    settings = (
+        "--vars",
+        "{use_merges: true, reporting_timezone: America/New_York,"
+        " duplicate_window_days: 7, inactive_event_types: [session_start],"
+        " excluded_traffic: []}",
+    )
+    late = open_duckdb(tmp_path / "landing", tmp_path)
+    for parts in (loads[0] + loads[1], loads[2] + loads[3], loads[4]):
+        land(late.landing, parts)
+        add_merges(late, parts)
+        late.run(*settings)
+    (tmp_path / "whole").mkdir()
+    whole = open_duckdb(landing_of_all, tmp_path / "whole")
+    for parts in loads:
+        add_merges(whole, parts)
+    whole.run(*settings)
+    found = differences(late, whole, compared(with_merges=True))
+    assert not found, told(found)
+    late.test(*settings)
+
+
+def add_merges(warehouse: Warehouse, parts: list[Load]) -> None:
+    """Add to the table that a company would load from Amplitude's export of merges."""
+    with duckdb.connect(warehouse.settings["WAREHOUSE"]) as connection:
+        connection.execute("create schema if not exists amplitude")
+        connection.execute(
+            "create table if not exists amplitude.merges (amplitude_id bigint,"
+            " merged_amplitude_id bigint, merge_event_time timestamp,"
+            " merge_server_time timestamp)"
+        )
+        for merged, target in [merge for part in parts for merge in part.merges]:
+            connection.execute(
+                "insert into amplitude.merges values"
+                f" ({target}, {merged}, '2026-02-01', '2026-02-01')"
+            )
+
+
+def test_increments_equal_a_full_refresh_on_snowflake(loads, tmp_path):
+    """A few histories, in fewer loads, on the emulator and DuckDB."""
+    few = [
+        [part for parts in some for part in parts[:5]]
+        for some in (loads[:2], loads[2:4], loads[4:])
+    ]
+    on_duckdb = open_duckdb(tmp_path / "landing", tmp_path)
+    land(on_duckdb.landing, few[0])
+    with emulator(on_duckdb.landing) as variables:
+        on_snowflake = open_snowflake(on_duckdb.landing, tmp_path, variables)
+        on_snowflake.run()
+        for number in (1, 2):
+            land(on_duckdb.landing, few[number])
+            load(variables)
+            on_snowflake.run()
+        on_duckdb.run()
+        found = differences(on_snowflake, on_duckdb, compared())
+        assert not found, told(found)
+
+
+# A fault in a model, by what it forgets: the text that goes, and what is there instead.
+FAULTS = {
+    "who has changed hands": (
+        "intermediate/amplitude/int_amplitude__touched_users.sql",
+        "build_number > {{ last_build() }}",
+        "false",
+    ),
+    "copies of repeats": (
+        "staging/amplitude/stg_amplitude__removed_rows.sql",
+        "inner join same_insert_id on landed.event_id = same_insert_id.event_id",
+        "inner join same_insert_id on false",
+    ),
+    "rows that count again": (
+        "staging/amplitude/stg_amplitude__changes.sql",
+        "from removed_rows\n    where build_number > {{ last_build() }}",
+        "from removed_rows\n    where false",
+    ),
+    "sessions that are gone": (
+        "marts/amplitude/amplitude__sessions.sql",
+        'meta={"touched": "int_amplitude__touched_users"},',
+        "",
+    ),
+    "first days of old": (
+        "marts/amplitude/amplitude__daily_performance.sql",
+        "select * from first_days\n    union",
+        "",
+    ),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_model_is_found(fault, loads, refreshed, tmp_path):
+    path, right, wrong = FAULTS[fault]
+    project = shutil.copytree(REPOSITORY / "dbt", tmp_path / "dbt")
+    model = project / "models" / path
+    text = model.read_text()
+    assert right in text
+    model.write_text(text.replace(right, wrong))
+    warehouse = open_duckdb(tmp_path / "landing", tmp_path)
+    warehouse.project = project
+    for parts in (loads[0] + loads[1], loads[2] + loads[3] + loads[4]):
+        land(warehouse.landing, parts)
+        warehouse.run()
+    assert differences(warehouse, refreshed, compared())

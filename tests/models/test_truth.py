@@ -116,7 +116,7 @@ def test_the_stitched_are_whom_amplitude_merged(sample):
 
 
 def test_a_login_splits_no_session_and_bots_have_none(sample, unstitched):
-    """Each of the 46 logged in during a session; four users of six sessions are bots."""
+    """Each of the 46 logged in during a session; four users (six sessions) are bots."""
     for table, difference in (("users", 46 + 4), ("sessions", 46 + 6)):
         query = f"select count(*) from amplitude.amplitude__{table}"
         assert sample.value(query) == unstitched.value(query) - difference

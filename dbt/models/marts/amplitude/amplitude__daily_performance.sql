@@ -167,10 +167,13 @@ days as (
         participants.event_type,
         sum(participants.event_count)::bigint as event_count,
         count(participants.user_id) as user_count,
-        count_if(users.first_seen_date = participants.event_date)
-            as first_day_user_count,
         count_if(
-            users.first_seen_date is not distinct from participants.event_date
+            users.user_id is not null
+            and users.first_seen_date is not distinct from participants.event_date
+        ) as first_day_user_count,
+        count_if(
+            users.user_id is not null
+            and users.first_seen_date is not distinct from participants.event_date
             and users.first_event_type is not distinct from participants.event_type
         ) as new_user_count,
         sum(participants.session_count)::bigint as session_count

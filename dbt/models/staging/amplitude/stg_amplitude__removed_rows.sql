@@ -63,18 +63,34 @@ same_insert_id as (
             and landed.device_id is not distinct from same_uuid.device_id
 ),
 
--- and every copy of these, for which of them counts decides which of the others does
-compared as (
-    select * from same_insert_id
-    union
+-- and the other copies of these: which of them is the first decides which of the others
+-- counts, but what they themselves repeat is another matter
+other_copies as (
     select {{ landed_columns }}
     from {{ landed }} as landed
     inner join same_insert_id on landed.event_id = same_insert_id.event_id
+    left join same_insert_id as judged
+        on landed.landed_row_id = judged.landed_row_id
+    where judged.landed_row_id is null
+),
+
+compared as (
+    select
+        *,
+        true as is_judged
+    from same_insert_id
+    union
+    select
+        *,
+        false as is_judged
+    from other_copies
 ),
 
 {%- else -%}
 compared as (
-    select {{ landed_columns }}
+    select
+        {{ landed_columns }},
+        true as is_judged
     from {{ landed }} as landed
 ),
 
@@ -168,19 +184,20 @@ repeats as (
         )
 ),
 
--- one row per compared row, with why it is no event of its own
+-- one row per row, with why it is no event of its own
 judged as (
     select
         exported.landed_row_id,
         case
-            when not exported.is_parsed then 'not_json'
             when not exported.is_current then 'older_export'
+            when not exported.is_parsed then 'not_json'
             when copies.landed_row_id is not null then 'same_uuid'
             when repeats.landed_row_id is not null then 'same_insert_id'
         end as reason
     from exported
     left join copies on exported.landed_row_id = copies.landed_row_id
     left join repeats on exported.landed_row_id = repeats.landed_row_id
+    where exported.is_judged
 ),
 
 {% if is_increment() -%}
