@@ -222,17 +222,18 @@ def missing(random: Random) -> list[Row]:
 def with_repeats(random: Random, rows: list[Row]) -> list[Row]:
     """With rows that came twice: in other uploads, in other months, of other people."""
     found = list(rows)
-    for _ in range(random.randrange(12)):
+    for _ in range(random.randrange(20)):
         row = random.choice(found)
         uploaded = row["server_upload_time"]
         if uploaded:
             later = random.choice([*LATENESS, -HOUR, timedelta(0)])
             uploaded = f"{datetime.fromisoformat(uploaded) + later:%F %T.%f}"
         again = {"server_upload_time": uploaded}
-        if random.random() < 0.6:
+        if random.random() < 0.5:
             again["uuid"] = f"{row['app']}-again-{len(found)}"
-        if random.random() < 0.2:
-            again |= {key: random.choice(rows)[key] for key in ("$insert_id", "app")}
+        if random.random() < 0.4:
+            again["$insert_id"] = random.choice(rows[:5])["$insert_id"]
+            again["device_id"] = random.choice(rows[:5])["device_id"]
         if random.random() < 0.2:
             other = random.choice(rows)
             again |= {

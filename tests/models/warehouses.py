@@ -65,8 +65,8 @@ class Warehouse:
         )
 
     def run(self, *arguments: str) -> None:
-        """`dbt run`, without tests."""
-        self.dbt("run", *arguments)
+        """`dbt build`, without tests."""
+        self.dbt("build", "--exclude-resource-type", "test", "unit_test", *arguments)
 
     def test(self, *arguments: str) -> None:
         """`dbt test`, without unit tests."""
