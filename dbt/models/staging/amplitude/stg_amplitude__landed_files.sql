@@ -25,7 +25,10 @@ files as (
         lines.exported_at,
         lines.exported_at = max(lines.exported_at) over (
             partition by lines.project_id, lines.upload_hour_started_at
-        ) as is_current
+        ) as is_current,
+        max(lines.build_number) over (
+            partition by lines.project_id, lines.upload_hour_started_at
+        ) as build_number
     from lines,
         {{ unnest_objects("lines.files", file_fields) }}
 ),

@@ -1,0 +1,241 @@
+{% set limit_days = var("duplicate_window_days") or "null" %}
+
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="landed_row_id",
+    )
+}}
+
+{#- The base model is read by name where a few of its rows are wanted: a common table
+    expression that is used more than once would be copied whole. -#}
+{% set landed = ref("base_amplitude__events") %}
+{% set landed_columns = [
+    "landed.landed_row_id",
+    "landed.project_id",
+    "landed.event_id",
+    "landed.device_id",
+    "landed.insert_id",
+    "landed.uploaded_at",
+    "landed.landing_key",
+    "landed.is_parsed",
+] | join(", ") %}
+
+with
+
+files as (
+    select * from {{ ref("stg_amplitude__landed_files") }}
+),
+
+{% if is_increment() -%}
+-- one row per landed row that is new, or whose hour was exported anew
+touched as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where landed.build_number > {{ last_build() }}
+    union
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join files on landed.landing_key = files.landing_key
+    where files.build_number > {{ last_build() }}
+),
+
+-- one row per landed row with the uuid of one of these
+same_uuid as (
+    select * from touched
+    union
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join touched on landed.event_id = touched.event_id
+),
+
+-- one row per landed row with the device and insert id of one of those
+same_insert_id as (
+    select * from same_uuid
+    union
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join same_uuid
+        on
+            landed.insert_id = same_uuid.insert_id
+            and landed.project_id = same_uuid.project_id
+            and landed.device_id is not distinct from same_uuid.device_id
+),
+
+-- and the other copies of these: which of them is the first decides which of the others
+-- counts, but what they themselves repeat is another matter
+other_copies as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    inner join same_insert_id on landed.event_id = same_insert_id.event_id
+    left join same_insert_id as judged
+        on landed.landed_row_id = judged.landed_row_id
+    where judged.landed_row_id is null
+),
+
+compared as (
+    select
+        *,
+        true as is_judged
+    from same_insert_id
+    union
+    select
+        *,
+        false as is_judged
+    from other_copies
+),
+
+{%- else -%}
+compared as (
+    select
+        {{ landed_columns }},
+        true as is_judged
+    from {{ landed }} as landed
+),
+
+{%- endif %}
+
+-- one row per row of its hour's newest export
+exported as (
+    select
+        compared.*,
+        coalesce(files.is_current, true) as is_current
+    from compared
+    left join files on compared.landing_key = files.landing_key
+),
+
+-- one row per uuid that came more than once
+shared_uuids as (
+    select event_id from exported
+    where is_parsed and is_current and event_id is not null
+    group by 1
+    having count(*) > 1
+),
+
+-- one row per copy of a uuid but the first
+copies as (
+    select exported.landed_row_id
+    from exported
+    inner join shared_uuids on exported.event_id = shared_uuids.event_id
+    where exported.is_parsed and exported.is_current
+    qualify
+        row_number() over (
+            partition by exported.event_id
+            order by exported.uploaded_at, exported.landed_row_id
+        ) > 1
+),
+
+-- one row per exported event with an insert id
+uploaded as (
+    select
+        exported.*,
+        coalesce(exported.event_id, exported.landed_row_id) as known_event_id
+    from exported
+    left join copies on exported.landed_row_id = copies.landed_row_id
+    where
+        exported.is_parsed
+        and exported.is_current
+        and exported.insert_id is not null
+        and copies.landed_row_id is null
+),
+
+-- one row per insert id that a device sent more than once
+shared_insert_ids as (
+    select
+        project_id,
+        device_id,
+        insert_id
+    from uploaded
+    group by 1, 2, 3
+    having count(*) > 1
+),
+
+-- one row per upload of such an insert id, with the one before it
+numbered as (
+    select
+        uploaded.landed_row_id,
+        uploaded.uploaded_at,
+        row_number() over (
+            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
+            order by uploaded.uploaded_at, uploaded.known_event_id
+        ) as upload_number,
+        lag(uploaded.uploaded_at) over (
+            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
+            order by uploaded.uploaded_at, uploaded.known_event_id
+        ) as previous_uploaded_at
+    from uploaded
+    inner join shared_insert_ids
+        on
+            uploaded.insert_id = shared_insert_ids.insert_id
+            and uploaded.project_id = shared_insert_ids.project_id
+            and uploaded.device_id is not distinct from shared_insert_ids.device_id
+),
+
+-- one row per upload that repeats an earlier one
+repeats as (
+    select landed_row_id from numbered
+    where
+        upload_number > 1
+        and not coalesce(
+            datediff('second', previous_uploaded_at, uploaded_at)
+            > {{ limit_days }} * 86400,
+            false
+        )
+),
+
+-- one row per row, with why it is no event of its own
+judged as (
+    select
+        exported.landed_row_id,
+        case
+            when not exported.is_current then 'older_export'
+            when not exported.is_parsed then 'not_json'
+            when copies.landed_row_id is not null then 'same_uuid'
+            when repeats.landed_row_id is not null then 'same_insert_id'
+        end as reason
+    from exported
+    left join copies on exported.landed_row_id = copies.landed_row_id
+    left join repeats on exported.landed_row_id = repeats.landed_row_id
+    where exported.is_judged
+),
+
+{% if is_increment() -%}
+known as (
+    select * from {{ this }}
+),
+
+-- one row per row that is removed now and was not, or the other way round
+changed as (
+    select judged.*
+    from judged
+    left join known on judged.landed_row_id = known.landed_row_id
+    where judged.reason is distinct from known.reason
+),
+
+{%- else -%}
+changed as (
+    select * from judged
+    where reason is not null
+),
+
+{%- endif %}
+
+final as (
+    select
+        changed.landed_row_id,
+        changed.reason,
+        changed.reason is not null as is_removed,
+        landed.project_id,
+        landed.unmerged_user_id,
+        landed.amplitude_session_id,
+        landed.event_type,
+        landed.occurred_date,
+        landed.occurred_at,
+        landed.landing_key,
+        {{ this_build() }} as build_number
+    from changed
+    inner join {{ landed }} as landed on changed.landed_row_id = landed.landed_row_id
+)
+
+select * from final
