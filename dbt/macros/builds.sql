@@ -4,5 +4,6 @@
     {%- set marks = adapter.get_relation(target.database, schema, "builds") if execute -%}
     {%- set newest = "select coalesce(max(build_number), 0), max_by(is_whole, build_number)" -%}
     {%- set found = run_query(newest ~ " from " ~ marks).rows[0] if marks else [0, false] -%}
-    {{ return({"schema": schema, "last": found[0] | int, "is_whole": found[1]}) }}
+    {%- set table = api.Relation.create(target.database, schema, "builds") -%}
+    {{ return({"table": table, "last": found[0] | int, "is_whole": found[1]}) }}
 {%- endmacro -%}
