@@ -207,8 +207,8 @@ FAULTS = {
     ),
     "copies of repeats": (
         "staging/amplitude/stg_amplitude__removed_rows.sql",
-        "inner join same_insert_id on landed.event_id = same_insert_id.event_id",
-        "inner join same_insert_id on false",
+        "where judged_rows.landed_row_id is null",
+        "where false",
     ),
     "first days of old": (
         "marts/amplitude/amplitude__daily_performance.sql",

@@ -22,68 +22,87 @@
     "landed.is_parsed",
 ] | join(", ") %}
 
+{#- What is new: rows that have landed, and those of hours that were exported anew. -#}
+{% set is_new = "landed.build_number > " ~ last_build() %}
+{% set has_news = false %}
+{% if execute and is_increment() %}
+    {% set exchanged_files = run_query(
+        "select landing_key from " ~ ref("stg_amplitude__landed_files")
+        ~ " where hour_export_count > 1 and build_number > " ~ last_build()
+    ).columns[0].values() %}
+    {% set keys = (exchanged_files or [""]) | join("', '") %}
+    {% set is_new = "(" ~ is_new ~ " or landed.landing_key in ('" ~ keys ~ "'))" %}
+    {% set news = "select 1 from " ~ landed ~ " as landed where " ~ is_new ~ " limit 1" %}
+    {% set has_news = run_query(news).rows | length > 0 %}
+{% endif %}
+
 with
 
 files as (
     select * from {{ ref("stg_amplitude__landed_files") }}
 ),
 
-{% if is_increment() -%}
--- one row per landed row that is new, or whose hour was exported anew
+{% if has_news -%}
+-- one row per landed row that is new
 touched as (
     select {{ landed_columns }}
     from {{ landed }} as landed
-    where landed.build_number > {{ last_build() }}
-    union
-    select {{ landed_columns }}
-    from {{ landed }} as landed
-    inner join files on landed.landing_key = files.landing_key
-    where files.build_number > {{ last_build() }}
+    where {{ is_new }}
 ),
 
--- one row per landed row with the uuid of one of these
+-- one row per landed row that is one of these, or has the uuid of one
 same_uuid as (
-    select * from touched
-    union
     select {{ landed_columns }}
     from {{ landed }} as landed
-    inner join touched on landed.event_id = touched.event_id
+    where
+        {{ is_new }}
+        or landed.event_id in (
+            select event_id from touched
+            where event_id is not null
+        )
 ),
 
--- one row per landed row with the device and insert id of one of those
-same_insert_id as (
-    select * from same_uuid
-    union
+-- one row per landed row that is one of those, or has the insert id of one
+judged_rows as (
     select {{ landed_columns }}
     from {{ landed }} as landed
-    inner join same_uuid
-        on
-            landed.insert_id = same_uuid.insert_id
-            and landed.project_id = same_uuid.project_id
-            and landed.device_id is not distinct from same_uuid.device_id
+    where
+        {{ is_new }}
+        or landed.event_id in (
+            select event_id from touched
+            where event_id is not null
+        )
+        or landed.insert_id in (
+            select insert_id from same_uuid
+            where insert_id is not null
+        )
 ),
 
--- and the other copies of these: which of them is the first decides which of the others
--- counts, but what they themselves repeat is another matter
-other_copies as (
+-- one row per copy of these
+copied_rows as (
     select {{ landed_columns }}
     from {{ landed }} as landed
-    inner join same_insert_id on landed.event_id = same_insert_id.event_id
-    left join same_insert_id as judged
-        on landed.landed_row_id = judged.landed_row_id
-    where judged.landed_row_id is null
+    where
+        landed.event_id in (
+            select event_id from judged_rows
+            where event_id is not null
+        )
 ),
 
+-- which of the copies is the first decides which of the others counts; but what they
+-- repeat themselves is another matter
 compared as (
     select
         *,
         true as is_judged
-    from same_insert_id
-    union
+    from judged_rows
+    union all
     select
-        *,
+        copied_rows.*,
         false as is_judged
-    from other_copies
+    from copied_rows
+    left join judged_rows on copied_rows.landed_row_id = judged_rows.landed_row_id
+    where judged_rows.landed_row_id is null
 ),
 
 {%- else -%}
@@ -92,6 +111,7 @@ compared as (
         {{ landed_columns }},
         true as is_judged
     from {{ landed }} as landed
+    where {{ not is_increment() }}
 ),
 
 {%- endif %}
