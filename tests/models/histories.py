@@ -83,7 +83,8 @@ class Export:
         ]
         hour = f"{self.hour.isoformat()}+00:00"
         return {
-            "project_id": self.project,
+            # Before its first file the project has no name.
+            "project_id": self.project if files else None,
             "api_key_id": f"key of {self.project}",
             "run_id": f"run at {self.exported_at:%Y-%m-%dT%H}",
             "status": "landed" if files else "empty",
@@ -208,6 +209,8 @@ def missing(random: Random) -> list[Row]:
         {"amplitude_id": None, "user_id": None},
         {"amplitude_id": None, "user_id": None, "device_id": None},
         {"device_id": None},
+        {"device_id": ""},
+        {"user_id": ""},
         {"uuid": None},
         {"$insert_id": None},
         {"$insert_id": ""},

@@ -1,11 +1,3 @@
-{{
-    config(
-        materialized="incremental",
-        incremental_strategy="replace",
-        unique_key="upload_hour_id",
-    )
-}}
-
 with
 
 upload_hours as (
@@ -27,23 +19,6 @@ files as (
         project_id || '/' || left(upload_hour_started_at::varchar, 19) as upload_hour_id
     from loaded_files
 ),
-
-{% if is_increment() -%}
--- one row per hour that was asked for, loaded or judged anew since the last build
-touched_hours as (
-    select upload_hour_id from upload_hours
-    where build_number > {{ last_build() }}
-    union
-    select upload_hour_id from files
-    where build_number > {{ last_build() }}
-    union
-    select files.upload_hour_id
-    from files
-    inner join removed_rows on files.landing_key = removed_rows.landing_key
-    where removed_rows.build_number > {{ last_build() }}
-),
-
-{%- endif %}
 
 -- one row per file: how many of its rows are no events of their own, and why
 removed as (
@@ -117,9 +92,6 @@ final as (
         - same_insert_id_count
         - session_event_count as outside_event_count
     from hours
-    {% if is_increment() -%}
-        where upload_hour_id in (select upload_hour_id from touched_hours)
-    {%- endif %}
 )
 
 select * from final

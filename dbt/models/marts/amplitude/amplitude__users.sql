@@ -137,7 +137,9 @@ sourced as (
     select
         sessions.*,
         case
-            when coalesce(sessions.utm_source, sessions.referrer) is not null
+            when
+                coalesce(sessions.{{ source_columns | join(", sessions.") }})
+                is not null
                 then sessions.session_number
         end as source_number
     from sessions

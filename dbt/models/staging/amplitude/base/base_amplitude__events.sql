@@ -66,6 +66,14 @@ parsed as (
             {{ landing_key("filename", "events") }} || '#' || coalesce(file_row_number, 1)
             not in (select landed_row_id from {{ this }})
     {%- endif %}
+    {% if target.type == "snowflake" -%}
+        -- a row is there twice if a file was copied by hand besides the pipe
+        qualify
+            file_row_number is null
+            or row_number() over (
+                partition by filename, file_row_number order by loaded_at
+            ) = 1
+    {%- endif %}
 ),
 
 described as (
@@ -86,8 +94,8 @@ final as (
         exported['$insert_key']::varchar as insert_key,
         try_cast(exported['event_id']::varchar as bigint) as device_event_number,
         exported['amplitude_id']::varchar as amplitude_id,
-        exported['user_id']::varchar as amplitude_user_id,
-        exported['device_id']::varchar as device_id,
+        nullif(exported['user_id']::varchar, '') as amplitude_user_id,
+        nullif(exported['device_id']::varchar, '') as device_id,
         try_cast(exported['session_id']::varchar as bigint) as amplitude_session_id,
         exported['source_id']::varchar as source_id,
         exported['partner_id']::varchar as partner_id,
