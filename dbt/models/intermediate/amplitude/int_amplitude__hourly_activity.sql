@@ -21,7 +21,7 @@ events as (
         and {{ on_days("select distinct occurred_date from " ~ changes) }}
 ),
 
--- one row per kind of event in a session's day
+-- one row per hour, kind of event and upload of a session's day
 activity as (
     select
         project_id,
@@ -30,11 +30,24 @@ activity as (
         occurred_date,
         event_date,
         event_type,
+        date_trunc('hour', occurred_at) as event_hour,
+        uploaded_date,
+        -- how late it came: within an hour, a day, a week, 30 days, later
+        case
+            when occurred_at is null or uploaded_at is null then null
+            {% for seconds in [3600, 86400, 604800, 2592000] -%}
+            when
+                datediff('second', occurred_at, uploaded_at)
+                < {{ seconds }}
+                then {{ loop.index }}
+            {% endfor -%}
+            else 5
+        end as delay_number,
         count(*) as event_count,
         min(occurred_at) as first_occurred_at,
         max(occurred_at) as last_occurred_at
     from events
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
 keyed as (
@@ -47,8 +60,15 @@ keyed as (
 final as (
     select
         {{ dbt_utils.generate_surrogate_key(
-            ["session_day_id", "event_date", "event_type"]
-        ) }} as daily_activity_id,
+            [
+                "session_day_id",
+                "event_date",
+                "event_type",
+                "left(event_hour::varchar, 13)",
+                "uploaded_date",
+                "delay_number",
+            ]
+        ) }} as hourly_activity_id,
         {{ daily_performance_id() }} as daily_performance_id,
         *
     from keyed
