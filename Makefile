@@ -19,10 +19,12 @@ WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
 DBT := $(WITH_SETTINGS) dbt --warn-error
 
 DOCS ?= data/docs
+# DRY_RUN=1: say what would be done, and do nothing.
+DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install everything into .venv, and dbt's packages
@@ -61,6 +63,18 @@ ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-
 .PHONY: ledger
 ledger: $(VENV)/.installed ## Show which hours have landed, are empty, too large or missing
 	@python -m ingest --ledger $${START:+--start "$$START"} $${END:+--end "$$END"}
+
+.PHONY: wait-loaded
+wait-loaded: $(VENV)/.installed ## Wait until Snowflake's raw tables hold what has landed
+	@python -m snowflake_setup wait-loaded $(ARGS)
+
+.PHONY: load-missing
+load-missing: $(VENV)/.installed ## Load what has landed and is missing in raw, never twice
+	@python -m snowflake_setup load-missing $(DRY) $(ARGS)
+
+.PHONY: snowflake-setup
+snowflake-setup: $(VENV)/.installed ## Deploy snowflake_setup/ (DRY_RUN=1 only says what it would run)
+	@python -m snowflake_setup deploy $(DRY) $(ARGS)
 
 .PHONY: dbt-build
 dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)

@@ -30,7 +30,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.snowflake_copy import copy_into, refusal
+from sandbox.snowflake_copy import PIPE, PREFIX, copy_into, refusal
 
 Cursor = fakesnow.cursor.FakeSnowflakeCursor
 TEXT_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.NVARCHAR)
@@ -146,15 +146,16 @@ def create_object(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(["status"], (message,))]
 
 
-@answers(r"alter\s+" + OBJECT + r"\s+refresh")
+@answers(r"alter\s+" + OBJECT + r"\s+refresh(?:\s+prefix\s*=\s*'(?P<prefix>[^']*)')?")
 def refresh_pipe(cursor: Cursor, match: re.Match) -> list[str]:
     """`alter pipe … refresh` runs the pipe's COPY INTO at once, and answers what that
     answers (Snowflake only queues the files)."""
-    made_by = definition(object_key(cursor, match))
+    key = object_key(cursor, match)
+    made_by = definition(key)
     copy = re.search(r"\bas\s+(copy\s+into\b.*)", made_by, re.I | re.S)
     if not copy:
         raise refusal("SQL compilation error: a pipe needs AS COPY INTO", 1003, "42000")
-    return [copy[1]]
+    return [f"{copy[1]}\n{PIPE} = '{key[1]}' {PREFIX} = '{match['prefix'] or ''}'"]
 
 
 @answers(r"show\s+(?:storage\s+)?(?P<kind>integration|pipe)s(?:\s+(?:like|in)\s.*)?")
@@ -179,25 +180,11 @@ def show_objects(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(names, *found)]
 
 
-@answers(r"desc(?:ribe)?\s+" + OBJECT)
-def describe_object(cursor: Cursor, match: re.Match) -> list[str]:
-    """`desc integration`, whose two AWS values go into the role's trust policy."""
-    kind, name = key = object_key(cursor, match)
-    made_by = definition(key)
-    if kind == "PIPE":
-        return [rows(["name", "definition"], (name, made_by))]
-    role = re.search(r"storage_aws_role_arn\s*=\s*'([^']*)'", made_by, re.I)
-    user = "arn:aws:iam::000000000000:user/snowflake-emulated"
-    return [
-        rows(
-            ["property", "property_type", "property_value", "property_default"],
-            ("ENABLED", "Boolean", "true", "false"),
-            ("STORAGE_PROVIDER", "String", "S3", ""),
-            ("STORAGE_AWS_IAM_USER_ARN", "String", user, ""),
-            ("STORAGE_AWS_ROLE_ARN", "String", role[1] if role else "", ""),
-            ("STORAGE_AWS_EXTERNAL_ID", "String", "EMULATED_SFCRole=0", ""),
-        )
-    ]
+@answers(r"desc(?:ribe)?\s+pipe\s+(?P<name>[\w$.\"]+)")
+def describe_pipe(cursor: Cursor, match: re.Match) -> list[str]:
+    """`desc pipe`; of integrations: sandbox.snowflake_account."""
+    name = full_name(cursor, match["name"])
+    return [rows(["name", "definition"], (name, definition(("PIPE", name))))]
 
 
 @answers(r"create\s+table\s+if\s+not\s+exists\s+(?P<name>[\w$.\"]+).*")

@@ -1,0 +1,174 @@
+"""The command line: `python -m snowflake_setup --help`."""
+
+import argparse
+import contextlib
+import os
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+
+from dotenv import load_dotenv
+
+from ingest.landing import LandingError, open_landing
+from ingest.logs import redact
+from ingest.settings import SettingsError
+from snowflake_setup import deploy, loads
+from snowflake_setup.expected import expected_files
+from snowflake_setup.session import SnowflakeError, session
+from snowflake_setup.settings import CloudSettings
+
+DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
+UNEXPECTED, INTERRUPTED = 70, 130
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    something is not as it should be: what, and what to do, is said
+  2    a setting or an argument is missing or malformed
+  3    Snowflake refuses, or cannot be reached
+  4    AWS refuses, or cannot be reached
+  5    the landing cannot be read
+  70   a fault of this program
+  130  interrupted; it is safe to start again
+"""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(given)
+    load_dotenv(".env")
+    settings = None
+    try:
+        settings = CloudSettings.read(os.environ)
+        return arguments.command(settings, arguments)
+    except SettingsError as error:
+        code, problem = SETTINGS, str(error)
+    except SnowflakeError as error:
+        code, problem = NO_SNOWFLAKE, f"Snowflake: {error}"
+    except LandingError as error:
+        code, problem = NO_LANDING, str(error)
+    except KeyboardInterrupt:
+        code, problem = INTERRUPTED, "interrupted; it is safe to start again"
+    except Exception as error:
+        code, problem = UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
+    secrets = settings.secrets if settings else []
+    print(redact(f"snowflake_setup: {problem}", secrets), file=sys.stderr)
+    return code
+
+
+def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Wait until raw holds every row of the ledger's newest files."""
+    newest = None if arguments.all else timedelta(days=arguments.days)
+    files = expected_files(open_landing(settings), newest)
+    with session(settings, settings.names.loader_role) as snowflake:
+        raw = loads.Raw(snowflake, settings)
+        comparison = loads.wait_until_loaded(
+            raw, files, arguments.timeout, arguments.pause
+        )
+        if comparison.is_complete:
+            print(f"raw is complete: {comparison}")
+            return DONE
+        history = raw.history()
+    print(f"raw is not complete: {comparison}")
+    print(*loads.first(comparison.problems(history)), sep="\n")
+    print("make doctor says why; make load-missing loads what is missing")
+    return NOT_AS_IT_SHOULD_BE
+
+
+def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Load what the ledger names and raw does not hold, and nothing twice."""
+    files = expected_files(open_landing(settings))
+    with session(settings, settings.names.loader_role) as snowflake:
+        raw = loads.Raw(snowflake, settings)
+        comparison = raw.compare(files)
+        repair = loads.plan_repair(raw, comparison)
+        if arguments.dry_run:
+            for file in repair.refresh:
+                print(f"would queue at {raw.pipe(file.table)}: {file.key}")
+            for file in repair.copy:
+                print(f"would copy into {file.table}: {file.key}")
+        else:
+            for line in loads.apply_repair(raw, repair):
+                print(line)
+            wanted = [*repair.refresh, *repair.copy]
+            if wanted:
+                after = loads.wait_until_loaded(
+                    raw, wanted, arguments.timeout, arguments.pause
+                )
+                repair.problems += after.problems(raw.history())
+    for problem in repair.problems:
+        print(problem)
+    if comparison.is_complete:
+        print(f"nothing is missing: {comparison}")
+    return NOT_AS_IT_SHOULD_BE if repair.problems else DONE
+
+
+def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Deploy the SQL: roles, warehouses, databases, stage, pipes, grants."""
+    done = 0
+    for line in deploy.deploy(settings, *deploy.FOLDERS, dry_run=arguments.dry_run):
+        print(line, flush=True)
+        done += 1
+    if not done:
+        print("Snowflake is as it should be: nothing to run")
+    return DONE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m snowflake_setup",
+        description="Set up AWS and Snowflake, see that they work, and watch the load.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    waiting = argparse.ArgumentParser(add_help=False)
+    waiting.add_argument(
+        "--timeout",
+        type=float,
+        default=1800,
+        metavar="SECONDS",
+        help="how long to wait for the load (default: %(default)s)",
+    )
+    waiting.add_argument(
+        "--pause",
+        type=float,
+        default=10,
+        metavar="SECONDS",
+        help="between two looks (default: %(default)s)",
+    )
+
+    _add_dry_run(_command(commands, "deploy", _deploy))
+
+    wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
+    wait.add_argument(
+        "--days",
+        type=int,
+        default=7,
+        help="look at what was exported in the last days (default: %(default)s)",
+    )
+    wait.add_argument("--all", action="store_true", help="look at the whole ledger")
+
+    missing = _command(commands, "load-missing", _load_missing, [waiting])
+    _add_dry_run(missing)
+    return parser
+
+
+def _command(commands, name: str, function, parents=()) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, parents=parents, help=function.__doc__, description=function.__doc__
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done"
+    )
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.exit(exit_code)

@@ -1,0 +1,191 @@
+"""Deploys the SQL beside this file with schemachange: each folder under its role."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+
+from ingest.logs import redact
+from ingest.settings import SettingsError
+from snowflake_setup.session import SnowflakeError, github_token, session
+from snowflake_setup.settings import IDENTIFIER, CloudSettings
+
+HERE = Path(__file__).parent
+# The placeholder of an integration that is only looked at in a dry run.
+NO_ROLE_YET = "arn:aws:iam::000000000000:role/not-made-yet"
+FOLDERS = ("account", "access", "load")
+# As schemachange words it; anything else of its log is chatter.
+APPLIED = re.compile(r"(?:Applying|Running in dry-run mode).*")
+SCRIPT = re.compile(r"script_name=([\w.]+\.sql)")
+COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+
+
+def deploy(
+    settings: CloudSettings, *folders: str, role_arn: str = "", dry_run: bool = False
+) -> Iterator[str]:
+    """Run the files of the folders that have not run as they are now; a line each.
+
+    `role_arn` is the AWS role that Snowflake assumes; else the settings say it.
+    Raises SettingsError, or SnowflakeError with what schemachange says.
+    """
+    role_arn = role_arn or settings.snowflake_role_arn
+    if "access" in folders and settings.is_on_s3 and not role_arn:
+        if not dry_run:
+            raise SettingsError(
+                "SNOWFLAKE_AWS_ROLE_ARN is not set: make cloud-setup makes the role and"
+                " needs no such setting; or set it in .env"
+            )
+        role_arn = NO_ROLE_YET
+    if bool(settings.error_topic_arn) != bool(settings.error_role_arn):
+        raise SettingsError(
+            "SNOWFLAKE_ERROR_TOPIC_ARN and SNOWFLAKE_ERROR_ROLE_ARN go together"
+        )
+    missing = []
+    if "account" in folders:
+        missing = yield from _prepare(settings, dry_run)
+    for folder in folders:
+        if dry_run and missing:
+            files = sorted((HERE / folder).glob("*.sql"), key=_order)
+            yield from (f"would run {folder}/{file.name}" for file in files)
+        else:
+            yield from _schemachange(settings, folder, role_arn, dry_run)
+
+
+def _order(file: Path) -> tuple[bool, str]:
+    """schemachange runs versioned files first, then repeatable ones."""
+    return file.name.startswith("R"), file.name
+
+
+def _prepare(settings: CloudSettings, dry_run: bool) -> Iterator[str]:
+    """Make what schemachange itself needs, as the administrator: a database for its
+    history and a warehouse to write it. Returns what was missing."""
+    names = settings.names
+    wanted = {
+        f"show databases like '{names.raw_database}'": (
+            f"create database if not exists {names.raw_database}"
+            " comment = 'Data as it was delivered, before any model touches it'"
+        ),
+        f"show warehouses like '{names.warehouse}'": (
+            f"create warehouse if not exists {names.warehouse}"
+            " warehouse_size = xsmall auto_suspend = 60 initially_suspended = true"
+        ),
+    }
+    missing = []
+    with session(settings, names.admin_role) as snowflake:
+        for question, statement in wanted.items():
+            if not snowflake.rows(question):
+                missing.append(statement)
+                if not dry_run:
+                    snowflake.rows(statement)
+                yield f"{'would run' if dry_run else 'ran'} {statement}"
+    return missing
+
+
+def _schemachange(
+    settings: CloudSettings, folder: str, role_arn: str, dry_run: bool
+) -> Iterator[str]:
+    names = settings.names
+    role = names.admin_role if folder == "account" else names.setup_role
+    history = f"{names.raw_database}.schemachange.change_history"
+    command = [
+        str(Path(sys.executable).with_name("schemachange")),
+        "deploy",
+        f"--config-folder={HERE}",
+        f"--root-folder={HERE / folder}",
+        f"--change-history-table={history}",
+        # The folders share a history: a file added to the first one later has a lower
+        # number than those of the last.
+        "--out-of-order",
+        f"--vars={json.dumps(variables(settings, role_arn))}",
+        *(["--schemachange-dry-run"] if dry_run else []),
+    ]
+    with _environment(settings, role) as environment:
+        finished = subprocess.run(
+            command,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    said = COLOURS.sub("", finished.stdout)
+    if finished.returncode:
+        said = redact(said, settings.secrets)
+        raise SnowflakeError(f"deploying {folder}/ failed: {_reason(said)}")
+    for line in said.splitlines():
+        if APPLIED.search(line) and (script := SCRIPT.search(line)):
+            yield f"{'would run' if dry_run else 'ran'} {folder}/{script[1]}"
+
+
+def _reason(said: str) -> str:
+    """The end of what schemachange says, which tells what was wrong."""
+    errors = [line for line in said.splitlines() if "rror" in line]
+    return " ".join(" ".join(errors[-3:] or said.splitlines()[-3:]).split())[-600:]
+
+
+def variables(settings: CloudSettings, role_arn: str) -> dict[str, object]:
+    """What the SQL is rendered with."""
+    user = settings.sign_in.user
+    names = asdict(settings.names)
+    return {
+        **names,
+        "storage_integration": names["integration"],
+        "deploying_user": user if IDENTIFIER.fullmatch(user) else f'"{user}"',
+        "warehouse_size": settings.warehouse_size,
+        "monthly_credits": settings.monthly_credits,
+        "landing_url": settings.landing_url,
+        "is_on_s3": settings.is_on_s3,
+        "aws_role_arn": role_arn,
+        "ci_public_key": settings.ci_public_key,
+        "github_subject": settings.github_subject,
+        "error_topic_arn": settings.error_topic_arn,
+        "error_role_arn": settings.error_role_arn,
+    }
+
+
+@contextmanager
+def _environment(settings: CloudSettings, role: str) -> Iterator[dict[str, str]]:
+    """This process's environment with schemachange's words for the sign-in.
+
+    schemachange hands every SNOWFLAKE_* on to the connector, so only those are there
+    that the connector knows.
+    """
+    sign_in = settings.sign_in
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("SNOWFLAKE_", "SCHEMACHANGE_"))
+    }
+    given = {
+        "ACCOUNT": sign_in.account,
+        "USER": sign_in.user,
+        "ROLE": role,
+        "WAREHOUSE": settings.names.warehouse,
+        "DATABASE": settings.names.raw_database,
+        "PASSWORD": sign_in.password,
+        "AUTHENTICATOR": sign_in.authenticator,
+        "PRIVATE_KEY_FILE": sign_in.private_key_path,
+        "PRIVATE_KEY_FILE_PWD": sign_in.private_key_passphrase,
+        "HOST": sign_in.host,
+        "PORT": str(sign_in.port) if sign_in.host else "",
+        "PROTOCOL": sign_in.protocol if sign_in.host else "",
+    }
+    with tempfile.TemporaryDirectory(prefix="amplitude-warehouse-") as folder:
+        if sign_in.private_key:
+            # A folder that only its owner may enter, and that goes with the command.
+            file = Path(folder, "key.p8")
+            file.write_text(sign_in.private_key)
+            given["PRIVATE_KEY_FILE"] = str(file)
+        if given["PRIVATE_KEY_FILE"]:
+            given["AUTHENTICATOR"] = "snowflake_jwt"
+        if sign_in.authenticator == "workload_identity":
+            given["WORKLOAD_IDENTITY_PROVIDER"] = "OIDC"
+            given["TOKEN"] = sign_in.token or github_token()
+        yield environment | {
+            f"SNOWFLAKE_{name}": value for name, value in given.items() if value
+        }
