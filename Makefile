@@ -72,6 +72,14 @@ wait-loaded: $(VENV)/.installed ## Wait until Snowflake's raw tables hold what h
 load-missing: $(VENV)/.installed ## Load what has landed and is missing in raw, never twice
 	@python -m snowflake_setup load-missing $(DRY) $(ARGS)
 
+.PHONY: cloud-setup
+cloud-setup: $(VENV)/.installed ## Set up AWS and Snowflake (DRY_RUN=1 only says what it would do)
+	@python -m snowflake_setup cloud-setup $(DRY) $(ARGS)
+
+.PHONY: doctor
+doctor: setup ## Look at every link from Amplitude to the models, and say what mends it
+	@python -m snowflake_setup doctor $(ARGS)
+
 .PHONY: snowflake-setup
 snowflake-setup: $(VENV)/.installed ## Deploy snowflake_setup/ (DRY_RUN=1 only says what it would run)
 	@python -m snowflake_setup deploy $(DRY) $(ARGS)
@@ -106,6 +114,7 @@ lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and wor
 	ruff check
 	ruff format --check
 	yamllint --strict .
+	cfn-lint snowflake_setup/aws/*.yml
 	actionlint
 	zizmor --offline --quiet --persona=pedantic .github
 	python -m pytest --quiet tests/conventions

@@ -16,6 +16,8 @@ from snowflake_setup import deploy, loads
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
+from snowflake_setup.setup import cloud_setup
+from snowflake_setup.stack import AwsError
 
 DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
 UNEXPECTED, INTERRUPTED = 70, 130
@@ -44,6 +46,8 @@ def main(given: Sequence[str] | None = None) -> int:
         code, problem = SETTINGS, str(error)
     except SnowflakeError as error:
         code, problem = NO_SNOWFLAKE, f"Snowflake: {error}"
+    except AwsError as error:
+        code, problem = NO_AWS, f"AWS: {error}"
     except LandingError as error:
         code, problem = NO_LANDING, str(error)
     except KeyboardInterrupt:
@@ -113,6 +117,13 @@ def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Set up AWS and Snowflake, each told what only the other knows."""
+    for line in cloud_setup(settings, dry_run=arguments.dry_run):
+        print(line, flush=True)
+    return DONE
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m snowflake_setup",
@@ -137,6 +148,7 @@ def _parser() -> argparse.ArgumentParser:
         help="between two looks (default: %(default)s)",
     )
 
+    _add_dry_run(_command(commands, "cloud-setup", _cloud_setup))
     _add_dry_run(_command(commands, "deploy", _deploy))
 
     wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
