@@ -52,7 +52,7 @@ def create(logical_id, properties, stack_name):
 provisioners._RESOURCE_HANDLERS["AWS::IAM::OIDCProvider"] = {
     "create": create,
     "update": lambda physical_id, old, new, stack: (physical_id, {"Arn": physical_id}),
-    "delete": lambda physical_id, properties: iam._oidc_providers.pop(physical_id, None),
+    "delete": lambda physical_id, _: iam._oidc_providers.pop(physical_id, None),
 }
 
 from ministack.app import main

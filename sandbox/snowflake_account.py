@@ -27,7 +27,6 @@ from sandbox.snowflake_shims import (
 
 KINDS = r"(?P<kind>role|user|warehouse|resource\s+monitor|notification\s+integration)"
 NAME = r'(?P<name>[\w$."]+)'
-SYSTEM_ROLES = {"ACCOUNTADMIN", "SYSADMIN", "USERADMIN", "SECURITYADMIN", "PUBLIC"}
 PIPE_QUEUE = "arn:aws:sqs:us-east-1:000000000000:sf-snowpipe-emulated"
 
 # The ALTER … SET statements on an object of the account, in their order.
@@ -41,12 +40,6 @@ def clear() -> None:
     account_objects.clear()
     alterations.clear()
     grants.clear()
-
-
-def roles() -> set[str]:
-    """The roles that may be used; without any made, all may."""
-    made = {name for kind, name in account_objects if kind == "ROLE"}
-    return made | SYSTEM_ROLES if made else set()
 
 
 def key_of(kind: str, name: str) -> tuple[str, str]:

@@ -106,6 +106,7 @@ def show_query_tag(cursor: Cursor, match: re.Match) -> list[str]:
 # Integrations and pipes: (kind, full name) and the statement that made each. They are
 # remembered and shown again; a pipe is run by REFRESH only, an integration never.
 account_objects: dict[tuple[str, str], str] = {}
+SYSTEM_ROLES = {"ACCOUNTADMIN", "SYSADMIN", "USERADMIN", "SECURITYADMIN", "PUBLIC"}
 KIND = r"(?:storage\s+)?(?P<kind>integration|pipe)\s+"
 OBJECT = KIND + r'(?P<name>[\w$."]+)'
 
@@ -507,7 +508,15 @@ describe_any_database()
 
 async def login(request: Request) -> JSONResponse:
     """fakesnow's answer has no master token, without which a client never says that
-    its session has ended."""
+    its session has ended; it knows no role either."""
+    role = (request.query_params.get("roleName") or "").strip('"').upper()
+    made = {name for kind, name in account_objects if kind == "ROLE"}
+    if made and role and role not in made | SYSTEM_ROLES:
+        message = f"Role '{role}' specified in the connect string does not exist or not"
+        details = {"errorCode": "390189", "sqlState": "08001"}
+        message += " authorized. Contact your local system administrator."
+        refused = {"data": details, "code": "390189", "message": message}
+        return JSONResponse(refused | {"success": False})
     answer = json.loads((await fakesnow.server.login_request(request)).body)
     answer["data"]["masterToken"] = answer["data"]["token"]
     answer["data"]["validityInSeconds"] = 36000

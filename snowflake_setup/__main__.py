@@ -13,6 +13,7 @@ from ingest.landing import LandingError, open_landing
 from ingest.logs import redact
 from ingest.settings import SettingsError
 from snowflake_setup import deploy, loads
+from snowflake_setup.doctor import examine
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
@@ -124,6 +125,15 @@ def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     return DONE
 
 
+def _doctor(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Look at every link, changing nothing: what is wrong, and what mends it."""
+    wrong = 0
+    for finding in examine(settings):
+        print(redact(str(finding), settings.secrets), flush=True)
+        wrong += finding.is_well is False
+    return NOT_AS_IT_SHOULD_BE if wrong else DONE
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m snowflake_setup",
@@ -149,6 +159,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     _add_dry_run(_command(commands, "cloud-setup", _cloud_setup))
+    _command(commands, "doctor", _doctor)
     _add_dry_run(_command(commands, "deploy", _deploy))
 
     wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])

@@ -2,8 +2,8 @@
 
 AWS and Snowflake each have to be told what only the other knows, so it goes to and fro:
 bucket and roles, integration, the role's trust, stage and pipes, the notification. Each
-step looks at what is there and adds what is missing, so all may be repeated at any time,
-and a run that failed goes on from there.
+step looks at what is there and adds what is missing, so all may be repeated at any
+time, and a run that failed goes on from there.
 """
 
 from collections.abc import Iterator

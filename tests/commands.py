@@ -27,6 +27,8 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
     with (
         TemporaryDirectory() as folder,
         patch.dict(os.environ, environment, clear=True),
+        # It has read its credentials from another environment.
+        patch("boto3.DEFAULT_SESSION", None),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
