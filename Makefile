@@ -16,7 +16,9 @@ export DO_NOT_TRACK := 1
 
 # Settings come from the environment, then from .env.
 WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
-DBT := $(WITH_SETTINGS) dbt --warn-error
+# With workload identity each command gets a fresh token of the GitHub Actions job.
+WITH_TOKEN := $(if $(filter workload_identity,$(SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
+DBT := $(WITH_SETTINGS) $(WITH_TOKEN) dbt --warn-error
 
 DOCS ?= data/docs
 # DRY_RUN=1: say what would be done, and do nothing.
@@ -89,10 +91,27 @@ dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
 	@mkdir -p data
 	@$(DBT) build $(ARGS)
 
+.PHONY: slim-ci
+slim-ci: setup ## Build what differs from production's manifest (STATE=folder), the rest deferred
+	@$(DBT) build --target $(or $(TARGET),snowflake_ci) --select state:modified+ \
+		--defer --state $${STATE:?the folder of production\'s manifest.json} $(ARGS)
+
+.PHONY: pipeline
+pipeline: ## What the scheduled workflow does: ingest, wait-loaded, dbt-build, docs, summary
+	@$(MAKE) ingest
+	@$(MAKE) wait-loaded
+	@$(MAKE) dbt-build TARGET=snowflake
+	@$(MAKE) docs TARGET=snowflake
+	@$(MAKE) run-summary
+
 .PHONY: emulate
 emulate: setup ## Load the landing into the Snowflake emulator and build all models there
 	@$(WITH_SETTINGS) python -m sandbox.snowflake --landing "$${LANDING:-data/landing}" \
 		-- $(MAKE) dbt-build TARGET=snowflake
+
+.PHONY: run-summary
+run-summary: $(VENV)/.installed ## Say what the last dbt build came to (in GitHub Actions, on the run's page)
+	@python -m snowflake_setup run-summary
 
 .PHONY: docs
 docs: setup ## Write the models' documentation to data/docs

@@ -3,9 +3,11 @@
 import argparse
 import contextlib
 import os
+import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 
 from dotenv import load_dotenv
 
@@ -15,10 +17,11 @@ from ingest.settings import SettingsError
 from snowflake_setup import deploy, loads
 from snowflake_setup.doctor import examine
 from snowflake_setup.expected import expected_files
-from snowflake_setup.session import SnowflakeError, session
+from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.setup import cloud_setup
 from snowflake_setup.stack import AwsError
+from snowflake_setup.summary import build_summary
 
 DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
 UNEXPECTED, INTERRUPTED = 70, 130
@@ -73,9 +76,13 @@ def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
             print(f"raw is complete: {comparison}")
             return DONE
         history = raw.history()
-    print(f"raw is not complete: {comparison}")
-    print(*loads.first(comparison.problems(history)), sep="\n")
-    print("make doctor says why; make load-missing loads what is missing")
+    lines = [
+        f"raw is not complete: {comparison}",
+        *loads.first(comparison.problems(history)),
+        "make doctor says why; make load-missing loads what is missing",
+    ]
+    print(*lines, sep="\n")
+    _add_to_github_page(["### Load", "", *(f"- {line}" for line in lines)])
     return NOT_AS_IT_SHOULD_BE
 
 
@@ -134,6 +141,41 @@ def _doctor(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     return NOT_AS_IT_SHOULD_BE if wrong else DONE
 
 
+def _with_token(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Run a command with a fresh SNOWFLAKE_TOKEN of this GitHub Actions job."""
+    if not arguments.words:
+        raise SettingsError("with-token needs a command: with-token -- dbt build")
+    token = settings.sign_in.token or github_token()
+    try:
+        finished = subprocess.run(
+            arguments.words, env=os.environ | {"SNOWFLAKE_TOKEN": token}
+        )
+    except OSError as error:
+        raise SettingsError(f"{arguments.words[0]}: {error.strerror}") from error
+    return finished.returncode
+
+
+def _run_summary(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Say what the last dbt build came to."""
+    try:
+        lines = [redact(line, settings.secrets) for line in build_summary()]
+    except OSError:
+        lines = ["### dbt", "", "It did not come to a build: see the steps before."]
+    print(*lines, sep="\n")
+    _add_to_github_page(lines)
+    return DONE
+
+
+def _add_to_github_page(lines: Sequence[str]) -> None:
+    """Add lines to the page of the workflow's run, if this is one.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), Path(page).open("a") as text:
+            text.write("\n".join(lines) + "\n\n")
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m snowflake_setup",
@@ -161,6 +203,10 @@ def _parser() -> argparse.ArgumentParser:
     _add_dry_run(_command(commands, "cloud-setup", _cloud_setup))
     _command(commands, "doctor", _doctor)
     _add_dry_run(_command(commands, "deploy", _deploy))
+
+    _command(commands, "run-summary", _run_summary)
+    with_token = _command(commands, "with-token", _with_token)
+    with_token.add_argument("words", nargs="*", metavar="COMMAND")
 
     wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
     wait.add_argument(
