@@ -4,7 +4,7 @@
 -- Safe to run again: what exists is left, and a grant given twice is one grant.
 
 create role if not exists {{ setup_role }}
-comment = 'Owns what snowflake_setup makes; people use it to deploy, nothing else does';
+comment = 'Owns what snowflake_setup makes, and deploys it';
 
 -- To make the databases, the roles and the CI user, and the storage integration.
 grant create database, create role, create user, create integration
