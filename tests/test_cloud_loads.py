@@ -7,10 +7,12 @@ import subprocess
 import sys
 import threading
 import time
+from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import fakesnow.server
 import pytest
 from commands import Finished, snowflake_setup
@@ -139,6 +141,31 @@ def test_of_old_exports_only_all_of_them_are_looked_at(landing):
         ledger.write_text("".join(json.dumps(line) + "\n" for line in lines))
     newest = expected_files(FolderLanding(landing), timedelta(days=7))
     assert newest == [] and len(wanted(landing)) > 4
+
+
+def test_the_pipes_own_copy_gives_the_rows_that_duckdb_reads(variables, landing):
+    """Row for row, in the order of each file: the raw tables of both targets."""
+    refresh(variables)
+    for table in ("events", "ledger"):
+        loaded = defaultdict(list)
+        for name, text in run(
+            variables,
+            f"select filename, raw_json::varchar from raw.amplitude.{table}"
+            " order by filename, file_row_number",
+        ):
+            loaded[name].append(json.loads(text))
+        read = {}
+        for file in sorted(landing.glob(f"{table}/**/*.json*")):
+            lines = duckdb.execute(
+                "select raw_json from read_csv(?, columns = {'raw_json': 'varchar'},"
+                " header = false, auto_detect = false, quote = '', escape = '',"
+                " delim = chr(1) || chr(2))",
+                [str(file)],
+            ).fetchall()
+            key = file.relative_to(landing).as_posix()
+            read[key] = [json.loads(line) for (line,) in lines]
+        assert sum(map(len, read.values())) > 3
+        assert loaded == read
 
 
 def test_wait_ends_well_once_the_pipes_have_loaded(variables, landing):
