@@ -30,7 +30,7 @@ from ingest.settings import Settings, SettingsError
 from ingest.windows import Window, last_safe_hour
 from snowflake_setup.expected import expected_files
 from snowflake_setup.loads import Raw, first
-from snowflake_setup.session import Session, SnowflakeError, session
+from snowflake_setup.session import Session, SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack, aws_errors, client
 
@@ -440,6 +440,9 @@ def _raw_tables(patient: Patient) -> str:
 
 def _dbt(patient: Patient) -> str:
     project = Path(__file__).parents[1] / "dbt"
+    token = {}
+    if patient.settings.sign_in.authenticator == "workload_identity":
+        token = {"SNOWFLAKE_TOKEN": patient.settings.sign_in.token or github_token()}
     try:
         finished = subprocess.run(
             [Path(sys.executable).with_name("dbt"), "debug", "--target", "snowflake"],
@@ -449,7 +452,8 @@ def _dbt(patient: Patient) -> str:
                 "DBT_PROFILES_DIR": str(project),
                 "DBT_LOG_PATH": str(project.parent / "logs"),
                 "TARGET": "snowflake",
-            },
+            }
+            | token,
             capture_output=True,
             text=True,
             timeout=DBT_SECONDS,

@@ -177,6 +177,22 @@ class Stack:
 
     def _first_failure(self) -> str:
         """The event that the others followed from."""
+        failed = self._failed()
+        return (self._invalid() if "Validation failed" in failed else "") or failed
+
+    def _invalid(self) -> str:
+        """What CloudFormation has found before it made anything, as a bucket's name
+        that is taken."""
+        with contextlib.suppress(ClientError, BotoCoreError):
+            events = self._client.describe_events(
+                StackName=self._name, Filters={"FailedEvents": True}
+            )["OperationEvents"]
+            for event in events:  # newest first
+                if reason := event.get("ValidationStatusReason"):
+                    return f"{event.get('LogicalResourceId')}: {reason}"
+        return ""
+
+    def _failed(self) -> str:
         with aws_errors(f"reading the events of {self._name}"):
             pages = self._client.get_paginator("describe_stack_events").paginate(
                 StackName=self._name

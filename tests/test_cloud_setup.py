@@ -22,6 +22,8 @@ from sandbox.export_api import serve
 from sandbox.snowflake import run, without_account
 from snowflake_setup import stack as stack_module
 from snowflake_setup.session import Session
+from snowflake_setup.settings import CloudSettings
+from snowflake_setup.stack import AwsError, Stack
 
 pytestmark = [
     pytest.mark.xdist_group("emulator"),
@@ -161,6 +163,34 @@ def test_the_bucket_is_as_the_template_says(world):
     assert s3.get_bucket_versioning(Bucket=BUCKET)["Status"] == "Enabled"
     block = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
     assert block == dict.fromkeys(block, True) and len(block) == 4
+
+
+def stack_of(world: World, **changes: str) -> Stack:
+    with (
+        patch.dict("os.environ", world.environment),
+        patch("boto3.DEFAULT_SESSION", None),
+    ):
+        return Stack(CloudSettings.read(world.environment | changes))
+
+
+def test_a_provider_that_the_account_has_is_used_as_it_is(world):
+    own = stack_of(world)
+    assert own.parameters(own.deployed())["GitHubProviderArn"] == ""
+    other = stack_of(world, AWS_STACK="another")
+    found = other.parameters(None)["GitHubProviderArn"]
+    assert found.endswith("oidc-provider/token.actions.githubusercontent.com")
+
+
+def test_a_first_deployment_that_failed_is_cleared_away(world):
+    world.cloud.client("s3").create_bucket(Bucket="taken")
+    stack = stack_of(world, AWS_STACK="third", LANDING="s3://taken")
+    with pytest.raises(AwsError, match="Bucket"):
+        stack.deploy(None, stack.parameters(None))
+    deployed = stack.deployed()
+    assert deployed.status in stack_module.NEVER_MADE
+    free = stack_of(world, AWS_STACK="third", LANDING="s3://free-for-all")
+    assert free.deploy(deployed, free.parameters(deployed))
+    assert free.deployed().status == "CREATE_COMPLETE"
 
 
 # --- Who may do what: the emulated IAM answers ----------------------------------------
