@@ -130,6 +130,10 @@ test: setup ## Run everything that proves the project
 soak: setup ## Play thousands of random histories of the ingest (HISTORIES=2000)
 	HISTORIES=$${HISTORIES:-2000} python -m pytest --numprocesses 2 --quiet tests/test_histories.py
 
+.PHONY: benchmark
+benchmark: setup ## Measure the ingest beside other ways (ARGS="--events 2000000")
+	python -m benchmarks.ingest $(ARGS)
+
 .PHONY: lint
 lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and workflows
 	ruff check

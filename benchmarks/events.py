@@ -13,7 +13,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -66,16 +66,22 @@ class Member:
 
 def members(event_count: int, days: int = 1) -> Iterator[Member]:
     """The files of an export of so many events over so many days."""
-    file_count = days * 24 * MEMBERS_AN_HOUR
+    parts = MEMBERS_AN_HOUR if days == 1 else 1
+    file_count = days * 24 * parts
     for number in range(file_count):
-        hour, part = divmod(number, MEMBERS_AN_HOUR)
+        hour, part = divmod(number, parts)
         first = event_count * number // file_count
         after_last = event_count * (number + 1) // file_count
         yield Member(FIRST_DAY + hour * timedelta(hours=1), part, after_last - first)
 
 
-def write_export(folder: Path, event_count: int, days: int = 1) -> None:
-    """Write the export's files below the folder, with one process a core."""
+def write_export(
+    folder: Path, event_count: int, days: int = 1, copies: int = 1
+) -> None:
+    """Write the export's files below the folder, with one process a core.
+
+    Each file is there so many times, under other numbers; copies take no room.
+    """
     (folder / str(PROJECT)).mkdir(parents=True, exist_ok=True)
     user_count = max(1, event_count // EVENTS_A_USER)
     with ProcessPoolExecutor() as pool:
@@ -84,6 +90,10 @@ def write_export(folder: Path, event_count: int, days: int = 1) -> None:
                 partial(write_member, folder, user_count), members(event_count, days)
             )
         )
+    for member in members(event_count, days):
+        for copy in range(1, copies):
+            other = replace(member, part=member.part + copy * MEMBERS_AN_HOUR)
+            (folder / other.path).hardlink_to(folder / member.path)
 
 
 def write_member(folder: Path, user_count: int, member: Member) -> None:
@@ -230,8 +240,9 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--events", type=int, default=50_000)
     parser.add_argument("--days", type=int, default=1)
+    parser.add_argument("--copies", type=int, default=1)
     asked = parser.parse_args()
-    write_export(asked.folder, asked.events, asked.days)
+    write_export(asked.folder, asked.events, asked.days, asked.copies)
     return 0
 
 

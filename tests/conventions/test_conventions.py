@@ -29,7 +29,7 @@ PREFIXES = {
 # What a model of a layer may read.
 READS = {
     "base": {"source"},
-    "staging": {"base", "staging"},
+    "staging": {"base", "staging", "seed"},
     "intermediate": {"staging", "intermediate"},
     "marts": {"staging", "intermediate", "marts"},
 }
@@ -69,8 +69,8 @@ def models(manifest) -> list[dict]:
 
 
 def layer(node: dict) -> str:
-    if node["resource_type"] == "source":
-        return "source"
+    if node["resource_type"] in ("source", "seed"):
+        return node["resource_type"]
     parts = Path(node["path"]).parts
     return "base" if "base" in parts else parts[0]
 

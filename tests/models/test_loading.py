@@ -18,6 +18,7 @@ pytestmark = pytest.mark.xdist_group("loading")
 
 BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"
+REMOVED = "amplitude_staging.stg_amplitude__removed_rows"
 DAY = "2026-03-01"
 
 
@@ -396,8 +397,23 @@ def test_a_line_that_is_not_json_fails_the_build_and_loses_no_other(tmp_path):
 PLANTED = {
     "assert_every_event_of_the_ledger_is_loaded": f"delete from {BASE}"
     " where file_row_number = 1 and landing_key like '%/2026-01-14/05/%'",
-    "assert_every_landed_event_is_staged_once": f"delete from {STAGED}"
-    f" where event_id = (select min(event_id) from {STAGED})",
+    "assert_every_landed_event_is_staged_once": f"insert into {REMOVED} by name"
+    f" select min(landed_row_id) as landed_row_id, true as is_removed from {STAGED}",
+    "assert_every_landed_row_is_staged_or_removed": f"insert into {REMOVED} by name"
+    f" select min(landed_row_id) as landed_row_id, true as is_removed from {REMOVED}",
+    "assert_every_staged_event_is_in_the_events_mart": "create or replace view"
+    " amplitude.amplitude__events as"
+    f" select * from {STAGED} where event_type != 'Till Sale'",
+    "assert_every_event_of_a_session_is_counted_in_it": "delete from"
+    " amplitude.amplitude__sessions where session_number = 2",
+    "assert_every_event_is_counted_on_its_day": "update"
+    " amplitude.amplitude__daily_performance set user_count = user_count + 1"
+    " where event_type = 'Till Sale'",
+    "assert_every_user_is_new_once": "update amplitude.amplitude__daily_performance"
+    " set new_user_count = 0 where event_type = 'Email Sent'",
+    "assert_every_upload_hour_is_accounted_for": "update"
+    " amplitude.amplitude__load_audit set landed_row_count = landed_row_count - 1"
+    " where upload_hour_id like '%2026-01-14 05:00:00'",
     "assert_every_repeated_event_is_counted_once": "update"
     " amplitude.amplitude__repeat_clicks set event_count = event_count + 1"
     " where repeat_click_id ="

@@ -11,7 +11,14 @@ pytestmark = pytest.mark.xdist_group("sample")
 # What a load adds to a line differs from load to load.
 OF_THE_LOAD = {"loaded_at", "file_modified_at", "file_content_key"}
 
-MODELS = sorted(REPOSITORY.glob("dbt/models/**/*.sql"))
+# Not there without a var; empty after a first build.
+ABSENT = {"base_amplitude__merges", "stg_amplitude__merges"}
+EMPTY = {"stg_amplitude__changes", "int_amplitude__touched_users"}
+MODELS = sorted(
+    path
+    for path in REPOSITORY.glob("dbt/models/**/*.sql")
+    if path.stem not in ABSENT | EMPTY
+)
 SCHEMAS = {
     "staging": "amplitude_staging",
     "intermediate": "amplitude_intermediate",

@@ -4,6 +4,7 @@ import datetime
 import json
 import os
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -15,6 +16,7 @@ from sandbox.export_api import serve
 from sandbox.snowflake import connect
 
 REPOSITORY = Path(__file__).parents[2]
+DBT_COMMAND = Path(sys.executable).with_name("dbt")
 
 
 def make(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess:
@@ -47,6 +49,7 @@ class Warehouse:
     folder: Path
     ask: Callable[[str], tuple[list[str], list[tuple]]]
     settings: dict[str, str] = field(default_factory=dict)
+    project: Path = REPOSITORY / "dbt"
 
     def build(self, *arguments: str) -> str:
         """`make dbt-build`; returns what it printed, fails if it failed."""
@@ -55,18 +58,43 @@ class Warehouse:
         return run.stdout
 
     def try_build(self, *arguments: str) -> subprocess.CompletedProcess:
-        environment = {
-            "TARGET": self.target,
-            "LANDING": str(self.landing),
-            "DBT_SCHEMA": "amplitude",
-            "DBT_TARGET_PATH": str(self.folder / f"dbt_{self.target}"),
-            "DBT_LOG_PATH": str(self.folder / "logs"),
-        }
         return make(
             "dbt-build",
             f"ARGS={' '.join(arguments)}",
-            environment=environment | self.settings,
+            environment=self.environment(),
         )
+
+    def run(self, *arguments: str) -> None:
+        """`dbt build`, without tests."""
+        self.dbt("build", "--exclude-resource-type", "test", "unit_test", *arguments)
+
+    def test(self, *arguments: str) -> None:
+        """`dbt test`, without unit tests."""
+        self.dbt("test", "--exclude-resource-type", "unit_test", *arguments)
+
+    def dbt(self, *arguments: str) -> None:
+        """A command of dbt; fails if it fails."""
+        run = subprocess.run(
+            [DBT_COMMAND, "--warn-error", "--no-use-colors", *arguments],
+            cwd=REPOSITORY,
+            env=os.environ | self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=600,
+        )
+        assert run.returncode == 0, run.stdout
+
+    def environment(self) -> dict[str, str]:
+        return {
+            "TARGET": self.target,
+            "LANDING": str(self.landing),
+            "DBT_SCHEMA": "amplitude",
+            "DBT_PROJECT_DIR": str(self.project),
+            "DBT_PROFILES_DIR": str(self.project),
+            "DBT_TARGET_PATH": str(self.folder / f"dbt_{self.target}"),
+            "DBT_LOG_PATH": str(self.folder / "logs"),
+        } | self.settings
 
     def rows(self, query: str) -> list[tuple]:
         """The rows of a query, in plain Python values."""

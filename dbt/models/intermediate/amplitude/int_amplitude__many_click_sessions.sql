@@ -1,50 +1,130 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="session_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
+{% set touched_days %}
+    select distinct days.occurred_date
+    from {{ ref("int_amplitude__session_days") }} as days
+    inner join {{ ref("int_amplitude__touched_users") }} as touched
+        on
+            days.project_id = touched.project_id
+            and days.amplitude_session_id = touched.amplitude_session_id
+{% endset %}
+
 with
 
 events as (
     select * from {{ ref("stg_amplitude__events") }}
+    where
+        amplitude_session_id is not null
+        and {{ counted_traffic() }}
+        and {{ on_days(touched_days) }}
 ),
 
--- one row per event of a session, with the interaction it is part of
-interactions as (
-    select
-        event_id,
+{% if is_increment() -%}
+-- one row per session that has to be made anew
+touched as (
+    select distinct
         project_id,
         user_id,
-        session_id,
-        event_type,
-        element,
-        page_url,
-        occurred_at,
-        {{ dbt_utils.generate_surrogate_key(
-            ["session_id", "md5(event_type)", "md5(element)", "md5(page_url)"]
-        ) }} as interaction_id
-    from events
+        amplitude_session_id
+    from {{ ref("int_amplitude__touched_users") }}
     where session_id is not null
 ),
 
--- one row per event of an interaction that happened more than twice
-repeated as (
+{%- endif %}
+
+-- one row per event of a session
+actions as (
     select
-        *,
-        count(*) over (partition by interaction_id) as interaction_event_count
-    from interactions
-    qualify count(*) over (partition by interaction_id) > 2
+        events.event_id,
+        events.project_id,
+        events.user_id,
+        events.amplitude_session_id,
+        events.event_type,
+        events.element,
+        events.page_url,
+        events.occurred_at
+    from events
+    {% if is_increment() -%}
+        inner join touched
+            on
+                events.project_id = touched.project_id
+                and events.user_id = touched.user_id
+                and events.amplitude_session_id = touched.amplitude_session_id
+    {%- endif %}
 ),
 
+-- one row per interaction that happened more than twice
+interactions as (
+    select
+        project_id,
+        user_id,
+        amplitude_session_id,
+        event_type,
+        element,
+        page_url,
+        count(*) as interaction_event_count
+    from actions
+    group by 1, 2, 3, 4, 5, 6
+    having count(*) > 2
+),
+
+identified as (
+    select
+        {{ session_id() }} as session_id,
+        *
+    from interactions
+),
+
+keyed as (
+    select
+        {{ dbt_utils.generate_surrogate_key(
+            ["session_id", "md5(event_type)", "md5(element)", "md5(page_url)"]
+        ) }} as interaction_id,
+        *
+    from identified
+),
+
+-- one row per event of such an interaction
 final as (
     select
-        *,
+        actions.event_id,
+        keyed.project_id,
+        keyed.user_id,
+        keyed.session_id,
+        keyed.event_type,
+        keyed.element,
+        keyed.page_url,
+        actions.occurred_at,
+        keyed.interaction_id,
+        keyed.interaction_event_count,
         row_number() over (
-            partition by interaction_id order by occurred_at, event_id
+            partition by keyed.interaction_id
+            order by actions.occurred_at, actions.event_id
         ) as interaction_event_number,
         datediff(
             'microsecond',
-            lag(occurred_at) over (
-                partition by interaction_id order by occurred_at, event_id
+            lag(actions.occurred_at) over (
+                partition by keyed.interaction_id
+                order by actions.occurred_at, actions.event_id
             ),
-            occurred_at
+            actions.occurred_at
         ) / 1000000.0 as gap_seconds
-    from repeated
+    from actions
+    inner join keyed
+        on
+            actions.project_id = keyed.project_id
+            and actions.user_id = keyed.user_id
+            and actions.amplitude_session_id = keyed.amplitude_session_id
+            and actions.event_type is not distinct from keyed.event_type
+            and actions.element is not distinct from keyed.element
+            and actions.page_url is not distinct from keyed.page_url
 )
 
 select * from final

@@ -1,7 +1,22 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="session_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
 with
 
 repeated_events as (
     select * from {{ ref("int_amplitude__many_click_sessions") }}
+    {% if is_increment() -%}
+        where
+            session_id in (
+                select session_id from {{ ref("int_amplitude__touched_users") }}
+            )
+    {%- endif %}
 ),
 
 -- one row per interaction that happened more than twice in a session

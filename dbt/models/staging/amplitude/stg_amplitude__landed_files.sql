@@ -25,7 +25,13 @@ files as (
         lines.exported_at,
         lines.exported_at = max(lines.exported_at) over (
             partition by lines.project_id, lines.upload_hour_started_at
-        ) as is_current
+        ) as is_current,
+        count(distinct lines.exported_at) over (
+            partition by lines.project_id, lines.upload_hour_started_at
+        ) as hour_export_count,
+        max(lines.build_number) over (
+            partition by lines.project_id, lines.upload_hour_started_at
+        ) as build_number
     from lines,
         {{ unnest_objects("lines.files", file_fields) }}
 ),

@@ -27,7 +27,8 @@ final as (
         file_count,
         byte_count,
         upload_hour_started_at,
-        exported_at
+        exported_at,
+        build_number
     from named
     qualify
         row_number() over (

@@ -1,5 +1,6 @@
--- A returned row is an interaction of staged events whose number of events is not the
--- mart's: `amplitude__repeat_clicks` has lost events, or counted some twice.
+-- A returned row is an interaction of staged events, but for the traffic that is left
+-- out, whose number of events is not the mart's: `amplitude__repeat_clicks` has lost
+-- events, or counted some twice.
 with
 
 interactions as (
@@ -10,7 +11,7 @@ interactions as (
         coalesce(page_url, '') as page_url,
         count(*) as event_count
     from {{ ref("stg_amplitude__events") }}
-    where session_id is not null
+    where session_id is not null and {{ counted_traffic() }}
     group by 1, 2, 3, 4
     having count(*) > 2
 ),

@@ -1,5 +1,5 @@
--- A returned row is a landed event that is not staged, neither itself nor as the event
--- that it repeats, or an event that is staged although it repeats another.
+-- A returned row is a landed event that is not staged although it repeats no other, or
+-- an event that is staged although it repeats another.
 {{ config(enabled=var("duplicate_window_days") is none) }}
 
 with
@@ -9,23 +9,36 @@ landed as (
     from {{ ref("base_amplitude__events") }} as base
     left join {{ ref("stg_amplitude__landed_files") }} as files
         on base.landing_key = files.landing_key
-    where base.is_parsed and coalesce(files.is_current, true)
+    where
+        base.is_parsed
+        and coalesce(files.is_current, true)
+        and {{ of_projects("base.project_id") }}
 ),
 
 staged as (
     select * from {{ ref("stg_amplitude__events") }}
 ),
 
+-- one row per uuid: of its copies only the first can be an event
+first_copies as (
+    select * from landed
+    qualify
+        row_number() over (
+            partition by coalesce(event_id, landed_row_id)
+            order by uploaded_at, landed_row_id
+        ) = 1
+),
+
 lost as (
-    select landed.landed_row_id
-    from landed
+    select first_copies.landed_row_id
+    from first_copies
     left join staged as same_event
-        on coalesce(landed.event_id, landed.landed_row_id) = same_event.event_id
+        on first_copies.landed_row_id = same_event.landed_row_id
     left join staged as repeated_event
         on
-            landed.insert_id = repeated_event.insert_id
-            and landed.project_id = repeated_event.project_id
-            and landed.device_id is not distinct from repeated_event.device_id
+            first_copies.insert_id = repeated_event.insert_id
+            and first_copies.project_id = repeated_event.project_id
+            and first_copies.device_id is not distinct from repeated_event.device_id
     where same_event.event_id is null and repeated_event.event_id is null
 ),
 

@@ -13,6 +13,30 @@
     "user_creation_time": "user_created_at",
 } %}
 
+{#- What the SDKs and people most often say of an event. -#}
+{% set properties = {
+    "[Amplitude] Element Text": "JSON",
+    "[Amplitude] Element ID": "JSON",
+    "[Amplitude] Element Href": "JSON",
+    "[Amplitude] Element Tag": "JSON",
+    "[Amplitude] Page URL": "JSON",
+    "[Amplitude] Page Path": "JSON",
+    "[Amplitude] Page Title": "JSON",
+    "[Amplitude] Page Domain": "JSON",
+    "referrer": "JSON",
+    "referring_domain": "JSON",
+    "utm_source": "JSON",
+    "utm_medium": "JSON",
+    "utm_campaign": "JSON",
+    "utm_term": "JSON",
+    "utm_content": "JSON",
+    "$productId": "JSON",
+    "$revenueType": "JSON",
+    "$price": "VARCHAR",
+    "$quantity": "VARCHAR",
+    "$revenue": "VARCHAR",
+} %}
+
 {{
     config(
         materialized="incremental",
@@ -42,6 +66,21 @@ parsed as (
             {{ landing_key("filename", "events") }} || '#' || coalesce(file_row_number, 1)
             not in (select landed_row_id from {{ this }})
     {%- endif %}
+    {% if target.type == "snowflake" -%}
+        -- a row is there twice if a file was copied by hand besides the pipe
+        qualify
+            file_row_number is null
+            or row_number() over (
+                partition by filename, file_row_number order by loaded_at
+            ) = 1
+    {%- endif %}
+),
+
+described as (
+    select
+        *,
+        {{ parse_json("exported['event_properties']", properties) }} as properties
+    from parsed
 ),
 
 final as (
@@ -55,13 +94,18 @@ final as (
         exported['$insert_key']::varchar as insert_key,
         try_cast(exported['event_id']::varchar as bigint) as device_event_number,
         exported['amplitude_id']::varchar as amplitude_id,
-        exported['user_id']::varchar as amplitude_user_id,
-        exported['device_id']::varchar as device_id,
+        nullif(exported['user_id']::varchar, '') as amplitude_user_id,
+        nullif(exported['device_id']::varchar, '') as device_id,
         try_cast(exported['session_id']::varchar as bigint) as amplitude_session_id,
         exported['source_id']::varchar as source_id,
         exported['partner_id']::varchar as partner_id,
         exported['adid']::varchar as advertising_id,
         exported['idfa']::varchar as apple_advertising_id,
+        coalesce(
+            exported['amplitude_id']::varchar,
+            'user:' || nullif(exported['user_id']::varchar, ''),
+            'device:' || nullif(exported['device_id']::varchar, '')
+        ) as unmerged_user_id,
 
         -- text
         exported['event_type']::varchar as event_type,
@@ -86,17 +130,44 @@ final as (
         exported['region']::varchar as region,
         exported['city']::varchar as city,
         exported['dma']::varchar as designated_market_area,
+        coalesce(
+            {{ json_string("properties", "[Amplitude] Element Text") }},
+            {{ json_string("properties", "[Amplitude] Element ID") }},
+            {{ json_string("properties", "[Amplitude] Element Href") }},
+            {{ json_string("properties", "[Amplitude] Element Tag") }}
+        ) as element,
+        {{ json_string("properties", "[Amplitude] Page URL") }} as page_url,
+        {{ json_string("properties", "[Amplitude] Page Path") }} as page_path,
+        {{ json_string("properties", "[Amplitude] Page Title") }} as page_title,
+        {{ json_string("properties", "[Amplitude] Page Domain") }} as page_domain,
+        {{ json_string("properties", "referrer") }} as referrer,
+        {{ json_string("properties", "referring_domain") }} as referring_domain,
+        {{ json_string("properties", "utm_source") }} as utm_source,
+        {{ json_string("properties", "utm_medium") }} as utm_medium,
+        {{ json_string("properties", "utm_campaign") }} as utm_campaign,
+        {{ json_string("properties", "utm_term") }} as utm_term,
+        {{ json_string("properties", "utm_content") }} as utm_content,
+        {{ json_string("properties", "$productId") }} as product_id,
+        {{ json_string("properties", "$revenueType") }} as revenue_type,
 
         -- numbers
         try_cast(exported['sample_rate']::varchar as double) as sample_rate,
         try_cast(exported['location_lat']::varchar as double) as latitude,
         try_cast(exported['location_lng']::varchar as double) as longitude,
+        try_cast(properties['$price']::varchar as double) as price,
+        try_cast(properties['$quantity']::varchar as double) as quantity,
+        try_cast(properties['$revenue']::varchar as double) as revenue,
 
         -- booleans
         coalesce(exported['is_attribution_event']::varchar = 'true', false)
             as is_attribution_event,
         coalesce(exported['paying']::varchar = 'true', false)
             as is_paying,
+
+        -- dates
+        try_cast(exported['event_time']::varchar as timestamp)::date as occurred_date,
+        try_cast(exported['server_upload_time']::varchar as timestamp)::date
+            as uploaded_date,
 
         -- timestamps
         try_cast(exported['event_time']::varchar as timestamp) as occurred_at,
@@ -125,15 +196,16 @@ final as (
         -- lineage
         exported is not null as is_parsed,
         {% for field, column in typed_fields.items() -%}
-            {{ "+ " if not loop.first -}}
-            (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {{ "+ " if not loop.first -}}
+        (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
         {% endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
         file_content_key,
         file_last_modified as file_modified_at,
-        loaded_at
-    from parsed
+        loaded_at,
+        {{ this_build() }} as build_number
+    from described
 )
 
 select * from final

@@ -69,7 +69,8 @@ final as (
 
         -- lineage
         landing_key,
-        loaded_at
+        loaded_at,
+        {{ this_build() }} as build_number
     from parsed
 )
 

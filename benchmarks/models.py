@@ -1,0 +1,198 @@
+"""What the models cost on DuckDB as data grows.
+
+    python -m benchmarks.models --events 2000000 --rounds 3
+
+A month of events lands once. The floor is DuckDB reading and parsing the landed files
+into one typed table, without dbt. Beside it: a full build; a month without its last
+day, and that day on top; nothing new; a few events of old sessions. Each is a process
+of its own (`dbt run`, or one that only calls DuckDB), measured by the operating system.
+"""
+
+import argparse
+import gzip
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections import defaultdict
+from collections.abc import Iterator
+from pathlib import Path
+from statistics import median
+
+import duckdb
+
+from benchmarks.events import PROJECT, write_export
+from benchmarks.processes import REPOSITORY, Cost, measure, service
+
+DAYS = 30
+LAST_DAY = "2026-01-30"
+OLD_DAY = "2026-01-02"
+NEXT_DAY = "2026-01-31"
+
+TEXT = (
+    "$insert_id $insert_key $schema adid amplitude_event_type city country data_type"
+    " device_brand device_carrier device_family device_id device_manufacturer"
+    " device_model device_type dma event_type idfa ip_address language library os_name"
+    " os_version partner_id paying platform region source_id start_version user_id uuid"
+    " version_name"
+)
+TIMES = (
+    "client_event_time client_upload_time event_time processed_time"
+    " server_received_time server_upload_time user_creation_time"
+)
+OBJECTS = (
+    "amplitude_attribution_ids data event_properties global_user_properties"
+    " group_properties groups plan user_properties"
+)
+COLUMNS = {
+    **dict.fromkeys(TEXT.split(), "varchar"),
+    **dict.fromkeys(TIMES.split(), "timestamp"),
+    **dict.fromkeys(OBJECTS.split(), "json"),
+    **dict.fromkeys(["amplitude_id", "app", "event_id", "session_id"], "bigint"),
+    **dict.fromkeys(["location_lat", "location_lng", "sample_rate"], "double"),
+    "is_attribution_event": "boolean",
+}
+
+STEPS = ["floor", "full build", "+1 day of 30", "nothing new", "old sessions"]
+
+
+def floor(landing: str, warehouse: str) -> None:
+    """Parse every landed file once, into one typed table."""
+    with duckdb.connect(warehouse, config={"threads": 2}) as connection:
+        connection.execute(
+            "create table events as select * from read_json("
+            f"'{landing}/events/*/*/*/*.json.gz', format = 'newline_delimited',"
+            f" columns = {COLUMNS})"
+        )
+
+
+def land(folder: Path, event_count: int) -> Path:
+    """Export and land a month; returns the landing."""
+    write_export(folder / "export", event_count, DAYS)
+    landing = folder / "month"
+    with service(
+        "sandbox.export_api", "--stored", "--export", f"{folder}/export"
+    ) as api:
+        subprocess.run(
+            [sys.executable, "-m", "ingest", "--start=2026-01-01", f"--end={LAST_DAY}"],
+            cwd=folder,
+            env=os.environ | api | {"LANDING": str(landing)} | PATHS,
+            check=True,
+        )
+    return landing
+
+
+PATHS = {"PYTHONPATH": str(REPOSITORY)}
+
+
+def add_day(month: Path, landing: Path, day: str) -> None:
+    """Let a day of the month land in another landing, too."""
+    for kind in ("events", "ledger"):
+        source = month / kind / str(PROJECT) / day
+        shutil.copytree(
+            source, landing / kind / str(PROJECT) / day, copy_function=os.link
+        )
+
+
+def add_old_events(month: Path, landing: Path) -> None:
+    """Let an hour land in which events of old sessions were uploaded."""
+    path = min((month / "events" / str(PROJECT) / OLD_DAY).rglob("*.json.gz"))
+    lines = []
+    for line in gzip.decompress(path.read_bytes()).splitlines():
+        row = json.loads(line)
+        row["uuid"] = str(uuid.uuid5(uuid.NAMESPACE_OID, row["uuid"]))
+        row["$insert_id"] = f"late-{row['$insert_id']}"
+        row["server_upload_time"] = f"{NEXT_DAY} 00:30:00.000000"
+        lines.append(json.dumps(row) + "\n")
+    content = gzip.compress("".join(lines).encode())
+    name = f"0-{hashlib.sha256(content).hexdigest()[:16]}.json.gz"
+    folder = landing / "events" / str(PROJECT) / NEXT_DAY / "00"
+    folder.mkdir(parents=True)
+    (folder / name).write_bytes(content)
+
+
+def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
+    """Take every step once; yields its name and cost."""
+
+    def run(landing: Path, name: str, module: str = "dbt.cli.main --quiet run") -> Cost:
+        environment = {
+            "DBT_PROJECT_DIR": str(REPOSITORY / "dbt"),
+            "DBT_PROFILES_DIR": str(REPOSITORY / "dbt"),
+            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_LOG_PATH": str(folder / "logs"),
+            "DBT_SCHEMA": "amplitude",
+            "TARGET": "duckdb",
+            "LANDING": str(landing),
+            "WAREHOUSE": str(folder / f"{name}.duckdb"),
+        }
+        return measure(module, os.environ | PATHS | environment, folder)
+
+    # What is parsed once is not parsed again.
+    run(month, "none", "dbt.cli.main --quiet parse")
+    command = f"benchmarks.models --floor {month} {folder}/floor.duckdb"
+    yield "floor", run(month, "floor", command)
+    yield "full build", run(month, "full")
+    landing = folder / "landing"
+    for day in range(1, DAYS):
+        add_day(month, landing, f"2026-01-{day:02}")
+    run(landing, "grown")
+    add_day(month, landing, LAST_DAY)
+    yield "+1 day of 30", run(landing, "grown")
+    yield "nothing new", run(landing, "grown")
+    add_old_events(month, landing)
+    yield "old sessions", run(landing, "grown")
+
+
+def table(costs: dict[str, list[Cost]]) -> Iterator[str]:
+    """The medians, as lines of Markdown."""
+    yield "| step | wall | ratio | of | CPU | memory |"
+    yield "|---|---|---|---|---|---|"
+    for step in STEPS:
+        found, one_of = costs[step], "floor" if step == "full build" else "full build"
+        ratio = median(
+            cost.wall / one.wall for cost, one in zip(found, costs[one_of], strict=True)
+        )
+        wall, cpu = (
+            median(getattr(c, name) for c in found) for name in ("wall", "cpu")
+        )
+        memory = max(cost.memory for cost in found)
+        yield (
+            f"| {step} | {wall:.1f} s | {ratio:.2f} | {one_of} | {cpu:.1f} s"
+            f" | {memory / 1e6:.0f} MB |"
+        )
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.models", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--events", type=int, default=50_000)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--floor", nargs=2, help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.floor:
+        floor(*asked.floor)
+        return 0
+    subprocess.run(
+        [sys.executable, "-m", "sandbox.dbt_packages"], cwd=REPOSITORY, check=True
+    )
+    costs: dict[str, list[Cost]] = defaultdict(list)
+    with tempfile.TemporaryDirectory() as name:
+        month = land(Path(name), asked.events)
+        for number in range(asked.rounds):
+            folder = Path(name, f"round-{number}")
+            folder.mkdir()
+            for step, cost in round_of(month, folder):
+                print(step, cost, file=sys.stderr)
+                costs[step].append(cost)
+            shutil.rmtree(folder)
+    print(*table(costs), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,7 @@
+{%- macro is_activity(event_type) -%}
+    coalesce({{ event_type }} not in (
+    {%- for inactive in var("inactive_event_types") -%}
+        '{{ inactive | replace("'", "''") }}',
+    {%- endfor -%}
+    ''), true)
+{%- endmacro -%}

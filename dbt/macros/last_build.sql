@@ -1,0 +1,1 @@
+{%- macro last_build() -%} {{ return(builds().last) }} {%- endmacro -%}

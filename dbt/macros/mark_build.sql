@@ -1,0 +1,6 @@
+{%- macro mark_build(results) -%}
+    {%- if execute and went_through(results) -%}
+        insert into {{ builds().table }}
+        values ({{ this_build() }}, true, '{{ run_started_at.strftime("%Y-%m-%d %H:%M:%S") }}'::timestamp)
+    {%- endif -%}
+{%- endmacro -%}

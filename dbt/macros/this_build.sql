@@ -1,0 +1,1 @@
+{%- macro this_build() -%} {{ return(builds().last + 1) }} {%- endmacro -%}

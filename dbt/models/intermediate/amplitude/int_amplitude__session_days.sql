@@ -1,0 +1,169 @@
+{% set event_columns = [
+    "device_id",
+    "platform",
+    "device_type",
+    "device_family",
+    "os_name",
+    "os_version",
+    "app_version",
+    "device_language",
+    "country",
+    "region",
+    "city",
+] %}
+{% set page_columns = ["page_url", "page_path", "page_title"] %}
+{% set referrer_columns = ["referrer", "referring_domain"] %}
+{% set campaign_columns = [
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+] %}
+
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="session_day_id",
+        meta={"touched": "stg_amplitude__changes"},
+    )
+}}
+
+{% set changes = ref("stg_amplitude__changes") %}
+
+with
+
+events as (
+    select * from {{ ref("stg_amplitude__events") }}
+    where
+        {{ counted_traffic() }}
+        and {{ on_days("select distinct occurred_date from " ~ changes) }}
+),
+
+{% if is_increment() -%}
+-- one row per session's day that has changed
+changes as (
+    select distinct
+        project_id,
+        unmerged_user_id,
+        amplitude_session_id,
+        occurred_date
+    from {{ changes }}
+),
+
+{%- endif %}
+
+-- one row per event, with its place in the session by the client's clock and in the
+-- user's life by Amplitude's
+placed as (
+    select
+        events.*,
+        {{ order_key(
+            "events.client_occurred_at, events.occurred_at", "events.event_id"
+        ) }} as session_key,
+        {{ order_key("events.occurred_at", "events.event_id") }} as life_key
+    from events
+    {% if is_increment() -%}
+        inner join changes
+            on
+                events.project_id = changes.project_id
+                and events.unmerged_user_id is not distinct from changes.unmerged_user_id
+                and events.amplitude_session_id
+                is not distinct from changes.amplitude_session_id
+                and events.occurred_date is not distinct from changes.occurred_date
+    {%- endif %}
+),
+
+-- one row per event, with its place among those that tell of a page, of another site
+-- or of a campaign
+told as (
+    select
+        *,
+        case
+            when event_type = '[Amplitude] Page Viewed' then session_key
+        end as page_key,
+        case
+            when
+                referrer is not null
+                and coalesce(referring_domain, '') != coalesce(page_domain, '')
+                then session_key
+        end as referrer_key,
+        case
+            when
+                coalesce(
+                    utm_source, utm_medium, utm_campaign, utm_term, utm_content
+                ) is not null
+                then session_key
+        end as campaign_key,
+        case when user_properties is not null then life_key end as properties_key,
+        case when amplitude_user_id is not null then life_key end as identified_key
+    from placed
+),
+
+-- one row per session and day
+days as (
+    select
+        project_id,
+        unmerged_user_id,
+        amplitude_session_id,
+        occurred_date,
+        count(*) as event_count,
+        count(page_key) as page_view_count,
+        min(occurred_at) as first_occurred_at,
+        max(occurred_at) as last_occurred_at,
+        min(coalesce(client_occurred_at, occurred_at)) as first_client_occurred_at,
+        max(coalesce(client_occurred_at, occurred_at)) as last_client_occurred_at,
+        min(session_key) as first_key,
+        min(page_key) as entry_key,
+        max(page_key) as exit_key,
+        min(referrer_key) as referrer_key,
+        min(campaign_key) as campaign_key,
+        max(life_key) as last_key,
+        max(properties_key) as properties_key,
+        max(identified_key) as identified_key,
+        min_by({{ pack(event_columns) }}, session_key) as first_event,
+        max_by({{ pack(event_columns) }}, life_key) as last_event,
+        min_by({{ pack(page_columns) }}, page_key) as entry_page,
+        max_by({{ pack(page_columns) }}, page_key) as exit_page,
+        min_by({{ pack(referrer_columns) }}, referrer_key) as first_referrer,
+        min_by({{ pack(campaign_columns) }}, campaign_key) as first_campaign,
+        max_by(user_properties, properties_key) as user_properties,
+        max_by(amplitude_user_id, identified_key) as amplitude_user_id
+    from told
+    group by 1, 2, 3, 4
+),
+
+final as (
+    select
+        {{ session_day_id() }} as session_day_id,
+        project_id,
+        unmerged_user_id,
+        amplitude_session_id,
+        amplitude_user_id,
+        occurred_date,
+        event_count,
+        page_view_count,
+        first_occurred_at,
+        last_occurred_at,
+        first_client_occurred_at,
+        last_client_occurred_at,
+        first_key,
+        {{ unpack("first_event", event_columns, "first_") }},
+        entry_key,
+        {{ unpack("entry_page", page_columns, "entry_") }},
+        exit_key,
+        {{ unpack("exit_page", page_columns, "exit_") }},
+        referrer_key,
+        {{ unpack("first_referrer", referrer_columns) }},
+        campaign_key,
+        {{ unpack("first_campaign", campaign_columns) }},
+        last_key,
+        {{ unpack("last_event", event_columns, "last_") }},
+        properties_key,
+        user_properties,
+        identified_key
+    from days
+)
+
+select * from final

@@ -1,0 +1,203 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="daily_performance_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
+with
+
+activity as (
+    select * from {{ ref("int_amplitude__daily_activity") }}
+),
+
+users as (
+    select * from {{ ref("amplitude__users") }}
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+-- one row per kind of event of a session's day, with whose it is
+actions as (
+    select
+        activity.project_id,
+        activity.event_date,
+        activity.event_type,
+        activity.amplitude_session_id,
+        activity.event_count,
+        activity.first_occurred_at,
+        coalesce(identities.user_id, activity.unmerged_user_id) as user_id
+    from activity
+    left join identities
+        on
+            activity.project_id = identities.project_id
+            and activity.unmerged_user_id = identities.amplitude_id
+),
+
+{% if is_increment() -%}
+touched as (
+    select * from {{ ref("int_amplitude__touched_users") }}
+),
+
+touched_users as (
+    select distinct
+        project_id,
+        user_id
+    from touched
+),
+
+touched_cells as (
+    select distinct
+        project_id,
+        user_id,
+        event_date,
+        event_type
+    from touched
+),
+
+-- one row per touched user: the first day of what has not changed, which was their first
+-- day or is it now
+first_days as (
+    select
+        actions.project_id,
+        actions.user_id,
+        actions.event_date
+    from actions
+    inner join touched_users
+        on
+            actions.project_id = touched_users.project_id
+            and actions.user_id = touched_users.user_id
+    left join touched_cells
+        on
+            actions.project_id = touched_cells.project_id
+            and actions.user_id = touched_cells.user_id
+            and actions.event_date is not distinct from touched_cells.event_date
+            and actions.event_type is not distinct from touched_cells.event_type
+    where touched_cells.project_id is null
+    qualify
+        row_number() over (
+            partition by actions.project_id, actions.user_id order by actions.event_date
+        ) = 1
+),
+
+-- one row per day of a touched user that may have become the first, or no longer is it
+user_days as (
+    select * from first_days
+    union
+    select
+        project_id,
+        user_id,
+        event_date
+    from touched_cells
+),
+
+-- one row per day and kind of event that has to be made anew
+cells as (
+    select
+        project_id,
+        event_date,
+        event_type
+    from touched_cells
+    union
+    select
+        actions.project_id,
+        actions.event_date,
+        actions.event_type
+    from actions
+    inner join user_days
+        on
+            actions.project_id = user_days.project_id
+            and actions.user_id = user_days.user_id
+            and actions.event_date is not distinct from user_days.event_date
+),
+
+counted as (
+    select actions.*
+    from actions
+    inner join cells
+        on
+            actions.project_id = cells.project_id
+            and actions.event_date is not distinct from cells.event_date
+            and actions.event_type is not distinct from cells.event_type
+),
+
+{%- else -%}
+counted as (
+    select * from actions
+),
+
+{%- endif %}
+
+-- one row per user, session, day and kind of event
+visits as (
+    select
+        project_id,
+        event_date,
+        event_type,
+        user_id,
+        amplitude_session_id,
+        sum(event_count) as event_count
+    from counted
+    group by 1, 2, 3, 4, 5
+),
+
+-- one row per user, day and kind of event
+participants as (
+    select
+        project_id,
+        event_date,
+        event_type,
+        user_id,
+        sum(event_count) as event_count,
+        count(amplitude_session_id) as session_count
+    from visits
+    group by 1, 2, 3, 4
+),
+
+-- one row per day and kind of event
+days as (
+    select
+        participants.project_id,
+        participants.event_date,
+        participants.event_type,
+        sum(participants.event_count)::bigint as event_count,
+        count(participants.user_id) as user_count,
+        count_if(
+            users.user_id is not null
+            and users.first_seen_date is not distinct from participants.event_date
+        ) as first_day_user_count,
+        count_if(
+            users.user_id is not null
+            and users.first_seen_date is not distinct from participants.event_date
+            and users.first_event_type is not distinct from participants.event_type
+        ) as new_user_count,
+        sum(participants.session_count)::bigint as session_count
+    from participants
+    left join users
+        on
+            participants.project_id = users.project_id
+            and participants.user_id = users.user_id
+    group by 1, 2, 3
+),
+
+final as (
+    select
+        {{ daily_performance_id() }} as daily_performance_id,
+        project_id,
+        event_date,
+        event_type,
+        event_count,
+        user_count,
+        new_user_count,
+        first_day_user_count,
+        session_count,
+        {{ is_activity("event_type") }} as is_activity
+    from days
+)
+
+select * from final

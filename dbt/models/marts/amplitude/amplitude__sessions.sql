@@ -1,0 +1,219 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="session_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
+{% set first_columns = [
+    "first_device_id",
+    "first_platform",
+    "first_device_type",
+    "first_device_family",
+    "first_os_name",
+    "first_os_version",
+    "first_app_version",
+    "first_device_language",
+    "first_country",
+    "first_region",
+    "first_city",
+] %}
+{% set entry_columns = ["entry_page_url", "entry_page_path", "entry_page_title"] %}
+{% set exit_columns = ["exit_page_url", "exit_page_path", "exit_page_title"] %}
+{% set referrer_columns = ["referrer", "referring_domain"] %}
+{% set campaign_columns = [
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+] %}
+
+with
+
+session_days as (
+    select * from {{ ref("int_amplitude__session_days") }}
+    where amplitude_session_id is not null
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+-- one row per session's day, with whose it is
+days as (
+    select
+        session_days.*,
+        coalesce(identities.user_id, session_days.unmerged_user_id) as user_id
+    from session_days
+    left join identities
+        on
+            session_days.project_id = identities.project_id
+            and session_days.unmerged_user_id = identities.amplitude_id
+),
+
+{% if is_increment() -%}
+touched as (
+    select * from {{ ref("int_amplitude__touched_users") }}
+),
+
+-- one row per session that has to be made anew
+touched_sessions as (
+    select distinct
+        project_id,
+        user_id,
+        amplitude_session_id,
+        session_id
+    from touched
+    where session_id is not null
+),
+
+touched_days as (
+    select days.*
+    from days
+    inner join touched_sessions
+        on
+            days.project_id = touched_sessions.project_id
+            and days.user_id = touched_sessions.user_id
+            and days.amplitude_session_id = touched_sessions.amplitude_session_id
+),
+
+{%- else -%}
+touched_days as (
+    select * from days
+),
+
+{%- endif %}
+
+-- one row per session: what its days come to
+summed as (
+    select
+        project_id,
+        user_id,
+        amplitude_session_id,
+        sum(event_count)::bigint as event_count,
+        sum(page_view_count)::bigint as page_view_count,
+        min(first_client_occurred_at) as started_at,
+        max(last_client_occurred_at) as ended_at,
+        min(first_occurred_at) as first_occurred_at,
+        max(last_occurred_at) as last_occurred_at,
+        max(amplitude_user_id) as amplitude_user_id,
+        min_by({{ pack(first_columns) }}, first_key) as first_event,
+        min_by({{ pack(entry_columns) }}, entry_key) as entry_page,
+        max_by({{ pack(exit_columns) }}, exit_key) as exit_page,
+        min_by({{ pack(referrer_columns) }}, referrer_key) as first_referrer,
+        min_by({{ pack(campaign_columns) }}, campaign_key) as first_campaign
+    from touched_days
+    group by 1, 2, 3
+),
+
+described as (
+    select
+        -- ids
+        {{ session_id() }} as session_id,
+        project_id,
+        user_id,
+        {{ project_user_id() }} as project_user_id,
+        amplitude_session_id,
+        amplitude_user_id,
+
+        -- text
+        {{ unpack("first_event", first_columns) | replace(" as first_", " as ") }},
+        {{ unpack("entry_page", entry_columns) }},
+        {{ unpack("exit_page", exit_columns) }},
+        {{ unpack("first_referrer", referrer_columns) }},
+        {{ unpack("first_campaign", campaign_columns) }},
+
+        -- numbers
+        event_count,
+        page_view_count,
+        datediff('microsecond', started_at, ended_at) / 1000000.0 as duration_seconds,
+
+        -- booleans
+        page_view_count = 1 as is_bounced,
+
+        -- dates
+        {{ reporting_date("started_at") }} as started_date,
+
+        -- timestamps
+        started_at,
+        ended_at,
+        first_occurred_at,
+        last_occurred_at
+    from summed
+),
+
+{% if is_increment() -%}
+known as (
+    select * from {{ this }}
+),
+
+-- one row per session that stays as it is, of the users that have others
+untouched as (
+    select known.*
+    from known
+    left join touched_sessions on known.session_id = touched_sessions.session_id
+    where
+        touched_sessions.session_id is null
+        and known.project_user_id in (select project_user_id from touched)
+),
+
+-- one row per session of these users
+sessions as (
+    select
+        *,
+        null::bigint as known_session_number,
+        null::timestamp as known_previous_ended_at
+    from described
+    union all
+    select
+        * exclude (
+            session_number,
+            previous_ended_at,
+            seconds_since_previous_session,
+            is_first_session
+        ),
+        session_number as known_session_number,
+        previous_ended_at as known_previous_ended_at
+    from untouched
+),
+
+{%- else -%}
+sessions as (
+    select * from described
+),
+
+{%- endif %}
+
+-- one row per session, with its place among those of its user
+numbered as (
+    select
+        *,
+        row_number() over (
+            partition by project_id, user_id order by started_at, amplitude_session_id
+        ) as session_number,
+        lag(ended_at) over (
+            partition by project_id, user_id order by started_at, amplitude_session_id
+        ) as previous_ended_at
+    from sessions
+),
+
+final as (
+    select
+        {{ "* exclude (known_session_number, known_previous_ended_at)"
+            if is_increment() else "*" }},
+        datediff('microsecond', previous_ended_at, started_at) / 1000000.0
+            as seconds_since_previous_session,
+        session_number = 1 as is_first_session
+    from numbered
+    {% if is_increment() -%}
+        where
+            known_session_number is distinct from session_number
+            or known_previous_ended_at is distinct from previous_ended_at
+    {%- endif %}
+)
+
+select * from final

@@ -1,0 +1,211 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="project_user_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
+{% set last_columns = [
+    "last_device_id",
+    "last_platform",
+    "last_device_type",
+    "last_device_family",
+    "last_os_name",
+    "last_os_version",
+    "last_app_version",
+    "last_device_language",
+    "last_country",
+    "last_region",
+    "last_city",
+] %}
+{% set source_columns = [
+    "referrer",
+    "referring_domain",
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+] %}
+
+with
+
+session_days as (
+    select * from {{ ref("int_amplitude__session_days") }}
+),
+
+activity as (
+    select * from {{ ref("int_amplitude__daily_activity") }}
+),
+
+sessions as (
+    select * from {{ ref("amplitude__sessions") }}
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+{% if is_increment() -%}
+-- one row per user who has to be made anew
+touched as (
+    select distinct
+        project_id,
+        user_id,
+        project_user_id
+    from {{ ref("int_amplitude__touched_users") }}
+),
+
+{%- endif %}
+
+-- one row per session's day, with whose it is
+days as (
+    select
+        session_days.*,
+        coalesce(identities.user_id, session_days.unmerged_user_id) as user_id
+    from session_days
+    left join identities
+        on
+            session_days.project_id = identities.project_id
+            and session_days.unmerged_user_id = identities.amplitude_id
+    where session_days.unmerged_user_id is not null
+),
+
+-- one row per kind of event on such a day, with whose it is
+actions as (
+    select
+        activity.*,
+        coalesce(identities.user_id, activity.unmerged_user_id) as user_id
+    from activity
+    left join identities
+        on
+            activity.project_id = identities.project_id
+            and activity.unmerged_user_id = identities.amplitude_id
+    where activity.unmerged_user_id is not null
+),
+
+-- one row per user: what their days come to
+lives as (
+    select
+        days.project_id,
+        days.user_id,
+        sum(days.event_count)::bigint as event_count,
+        sum(days.page_view_count)::bigint as page_view_count,
+        min(days.first_occurred_at) as first_seen_at,
+        max(days.last_occurred_at) as last_seen_at,
+        max_by({{ pack(last_columns) }}, days.last_key) as last_event,
+        max_by(days.user_properties, days.properties_key) as user_properties,
+        max_by(days.amplitude_user_id, days.identified_key) as amplitude_user_id
+    from days
+    {% if is_increment() -%}
+        inner join touched
+            on days.project_id = touched.project_id and days.user_id = touched.user_id
+    {%- endif %}
+    group by 1, 2
+),
+
+-- one row per user: on which days they were active, and what they did first
+habits as (
+    select
+        actions.project_id,
+        actions.user_id,
+        count(
+            distinct case
+                when {{ is_activity("actions.event_type") }} then actions.event_date
+            end
+        ) as active_day_count,
+        min(
+            {{ order_key(
+                "actions.first_occurred_at", "coalesce(actions.event_type, '')"
+            ) }}
+        ) as first_event_key
+    from actions
+    {% if is_increment() -%}
+        inner join touched
+            on
+                actions.project_id = touched.project_id
+                and actions.user_id = touched.user_id
+    {%- endif %}
+    group by 1, 2
+),
+
+-- one row per session, with its place among those that came from somewhere
+sourced as (
+    select
+        sessions.*,
+        case
+            when
+                coalesce(sessions.{{ source_columns | join(", sessions.") }})
+                is not null
+                then sessions.session_number
+        end as source_number
+    from sessions
+    {% if is_increment() -%}
+        inner join touched on sessions.project_user_id = touched.project_user_id
+    {%- endif %}
+),
+
+-- one row per user: what their sessions come to, and where they came from
+visits as (
+    select
+        project_id,
+        user_id,
+        count(*) as session_count,
+        avg(duration_seconds) as average_session_seconds,
+        avg(seconds_since_previous_session) as average_seconds_between_sessions,
+        min(started_at) as first_session_started_at,
+        max(started_at) as last_session_started_at,
+        min_by({{ pack(source_columns) }}, source_number) as first_touch,
+        max_by({{ pack(source_columns) }}, source_number) as last_touch
+    from sourced
+    group by 1, 2
+),
+
+final as (
+    select
+        -- ids
+        {{ project_user_id("lives.") }} as project_user_id,
+        lives.project_id,
+        lives.user_id,
+        lives.amplitude_user_id,
+
+        -- text
+        nullif(substr(habits.first_event_key, 20), '') as first_event_type,
+        {{ unpack("visits.first_touch", source_columns, "first_touch_") }},
+        {{ unpack("visits.last_touch", source_columns, "last_touch_") }},
+        {{ unpack("lives.last_event", last_columns) }},
+
+        -- numbers
+        lives.event_count,
+        lives.page_view_count,
+        habits.active_day_count,
+        coalesce(visits.session_count, 0) as session_count,
+        visits.average_session_seconds,
+        visits.average_seconds_between_sessions,
+
+        -- booleans
+        lives.amplitude_user_id is not null as is_identified,
+
+        -- dates
+        {{ reporting_date("lives.first_seen_at") }} as first_seen_date,
+        {{ reporting_date("lives.last_seen_at") }} as last_seen_date,
+
+        -- timestamps
+        lives.first_seen_at,
+        lives.last_seen_at,
+        visits.first_session_started_at,
+        visits.last_session_started_at,
+
+        -- objects
+        lives.user_properties
+    from lives
+    inner join habits
+        on lives.project_id = habits.project_id and lives.user_id = habits.user_id
+    left join visits
+        on lives.project_id = visits.project_id and lives.user_id = visits.user_id
+)
+
+select * from final

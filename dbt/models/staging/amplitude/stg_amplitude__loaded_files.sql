@@ -1,0 +1,49 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="landing_key",
+    )
+}}
+
+with
+
+landed as (
+    select * from {{ ref("base_amplitude__events") }}
+),
+
+{% if is_increment() -%}
+-- one row per file with new rows: Snowpipe may load a large one in several transactions
+touched_files as (
+    select distinct landing_key
+    from landed
+    where build_number > {{ last_build() }}
+),
+
+{%- endif %}
+
+final as (
+    select
+        landing_key,
+        split_part(landing_key, '/', 2) as project_id,
+        try_cast(
+            split_part(landing_key, '/', 3)
+            || ' '
+            || split_part(landing_key, '/', 4)
+            || ':00:00' as timestamp
+        ) as upload_hour_started_at,
+        count(*) as row_count,
+        count(
+            case
+                when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
+            end
+        ) as session_row_count,
+        {{ this_build() }} as build_number
+    from landed
+    {% if is_increment() -%}
+        where landing_key in (select landing_key from touched_files)
+    {%- endif %}
+    group by 1, 2, 3
+)
+
+select * from final

@@ -1,0 +1,261 @@
+{% set limit_days = var("duplicate_window_days") or "null" %}
+
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="landed_row_id",
+    )
+}}
+
+{#- The base model is read by name where a few of its rows are wanted: a common table
+    expression that is used more than once would be copied whole. -#}
+{% set landed = ref("base_amplitude__events") %}
+{% set landed_columns = [
+    "landed.landed_row_id",
+    "landed.project_id",
+    "landed.event_id",
+    "landed.device_id",
+    "landed.insert_id",
+    "landed.uploaded_at",
+    "landed.landing_key",
+    "landed.is_parsed",
+] | join(", ") %}
+
+{#- What is new: rows that have landed, and those of hours that were exported anew. -#}
+{% set is_new = "landed.build_number > " ~ last_build() %}
+{% set has_news = false %}
+{% if execute and is_increment() %}
+    {% set exchanged_files = run_query(
+        "select landing_key from " ~ ref("stg_amplitude__landed_files")
+        ~ " where hour_export_count > 1 and build_number > " ~ last_build()
+    ).columns[0].values() %}
+    {% set keys = (exchanged_files or [""]) | join("', '") %}
+    {% set is_new = "(" ~ is_new ~ " or landed.landing_key in ('" ~ keys ~ "'))" %}
+    {% set news = "select 1 from " ~ landed ~ " as landed where " ~ is_new ~ " limit 1" %}
+    {% set has_news = run_query(news).rows | length > 0 %}
+{% endif %}
+
+with
+
+files as (
+    select * from {{ ref("stg_amplitude__landed_files") }}
+),
+
+{% if has_news -%}
+-- one row per landed row that is new
+touched as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where {{ is_new }}
+),
+
+-- one row per landed row that is one of these, or has the uuid of one
+same_uuid as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where
+        {{ is_new }}
+        or landed.event_id in (
+            select event_id from touched
+            where event_id is not null
+        )
+),
+
+-- one row per landed row that is one of those, or has the insert id of one
+judged_rows as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where
+        {{ is_new }}
+        or landed.event_id in (
+            select event_id from touched
+            where event_id is not null
+        )
+        or landed.insert_id in (
+            select insert_id from same_uuid
+            where insert_id is not null
+        )
+),
+
+-- one row per copy of these
+copied_rows as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    where
+        landed.event_id in (
+            select event_id from judged_rows
+            where event_id is not null
+        )
+),
+
+-- which of the copies is the first decides which of the others counts; but what they
+-- repeat themselves is another matter
+compared as (
+    select
+        *,
+        true as is_judged
+    from judged_rows
+    union all
+    select
+        copied_rows.*,
+        false as is_judged
+    from copied_rows
+    left join judged_rows on copied_rows.landed_row_id = judged_rows.landed_row_id
+    where judged_rows.landed_row_id is null
+),
+
+{%- else -%}
+compared as (
+    select
+        {{ landed_columns }},
+        true as is_judged
+    from {{ landed }} as landed
+    where {{ not is_increment() }}
+),
+
+{%- endif %}
+
+-- one row per row of its hour's newest export
+exported as (
+    select
+        compared.*,
+        coalesce(files.is_current, true) as is_current
+    from compared
+    left join files on compared.landing_key = files.landing_key
+),
+
+-- one row per uuid that came more than once
+shared_uuids as (
+    select event_id from exported
+    where is_parsed and is_current and event_id is not null
+    group by 1
+    having count(*) > 1
+),
+
+-- one row per copy of a uuid but the first
+copies as (
+    select exported.landed_row_id
+    from exported
+    inner join shared_uuids on exported.event_id = shared_uuids.event_id
+    where exported.is_parsed and exported.is_current
+    qualify
+        row_number() over (
+            partition by exported.event_id
+            order by exported.uploaded_at, exported.landed_row_id
+        ) > 1
+),
+
+-- one row per exported event with an insert id
+uploaded as (
+    select
+        exported.*,
+        coalesce(exported.event_id, exported.landed_row_id) as known_event_id
+    from exported
+    left join copies on exported.landed_row_id = copies.landed_row_id
+    where
+        exported.is_parsed
+        and exported.is_current
+        and exported.insert_id is not null
+        and copies.landed_row_id is null
+),
+
+-- one row per insert id that a device sent more than once
+shared_insert_ids as (
+    select
+        project_id,
+        device_id,
+        insert_id
+    from uploaded
+    group by 1, 2, 3
+    having count(*) > 1
+),
+
+-- one row per upload of such an insert id, with the one before it
+numbered as (
+    select
+        uploaded.landed_row_id,
+        uploaded.uploaded_at,
+        row_number() over (
+            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
+            order by uploaded.uploaded_at, uploaded.known_event_id
+        ) as upload_number,
+        lag(uploaded.uploaded_at) over (
+            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
+            order by uploaded.uploaded_at, uploaded.known_event_id
+        ) as previous_uploaded_at
+    from uploaded
+    inner join shared_insert_ids
+        on
+            uploaded.insert_id = shared_insert_ids.insert_id
+            and uploaded.project_id = shared_insert_ids.project_id
+            and uploaded.device_id is not distinct from shared_insert_ids.device_id
+),
+
+-- one row per upload that repeats an earlier one
+repeats as (
+    select landed_row_id from numbered
+    where
+        upload_number > 1
+        and not coalesce(
+            datediff('second', previous_uploaded_at, uploaded_at)
+            > {{ limit_days }} * 86400,
+            false
+        )
+),
+
+-- one row per row, with why it is no event of its own
+judged as (
+    select
+        exported.landed_row_id,
+        case
+            when not exported.is_current then 'older_export'
+            when not exported.is_parsed then 'not_json'
+            when copies.landed_row_id is not null then 'same_uuid'
+            when repeats.landed_row_id is not null then 'same_insert_id'
+        end as reason
+    from exported
+    left join copies on exported.landed_row_id = copies.landed_row_id
+    left join repeats on exported.landed_row_id = repeats.landed_row_id
+    where exported.is_judged
+),
+
+{% if is_increment() -%}
+known as (
+    select * from {{ this }}
+),
+
+-- one row per row that is removed now and was not, or the other way round
+changed as (
+    select judged.*
+    from judged
+    left join known on judged.landed_row_id = known.landed_row_id
+    where judged.reason is distinct from known.reason
+),
+
+{%- else -%}
+changed as (
+    select * from judged
+    where reason is not null
+),
+
+{%- endif %}
+
+final as (
+    select
+        changed.landed_row_id,
+        changed.reason,
+        changed.reason is not null as is_removed,
+        landed.project_id,
+        landed.unmerged_user_id,
+        landed.amplitude_session_id,
+        landed.event_type,
+        landed.occurred_date,
+        landed.occurred_at,
+        landed.landing_key,
+        {{ this_build() }} as build_number
+    from changed
+    inner join {{ landed }} as landed on changed.landed_row_id = landed.landed_row_id
+)
+
+select * from final

@@ -1,0 +1,34 @@
+-- A returned row is a day and kind of event whose staged events, users or sessions, but
+-- for the traffic that is left out, are not as many as the mart has.
+with
+
+staged as (
+    select
+        project_id,
+        event_date,
+        event_type,
+        count(*) as event_count,
+        count(distinct user_id) as user_count,
+        count(distinct session_id) as session_count
+    from {{ ref("stg_amplitude__events") }}
+    where {{ counted_traffic() }}
+    group by 1, 2, 3
+)
+
+select
+    staged.event_count as staged_event_count,
+    daily.event_count,
+    staged.user_count as staged_user_count,
+    daily.user_count,
+    staged.session_count as staged_session_count,
+    daily.session_count
+from staged
+full outer join {{ ref("amplitude__daily_performance") }} as daily
+    on
+        staged.project_id = daily.project_id
+        and staged.event_date is not distinct from daily.event_date
+        and staged.event_type is not distinct from daily.event_type
+where
+    staged.event_count is distinct from daily.event_count
+    or staged.user_count is distinct from daily.user_count
+    or staged.session_count is distinct from daily.session_count

@@ -1,0 +1,246 @@
+"""Built load by load, in whatever order loads come, every model holds what one full
+refresh holds."""
+
+import json
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import duckdb
+import pytest
+from histories import Load, history
+from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake
+
+from sandbox.snowflake import emulator, load
+
+on_duckdb = pytest.mark.xdist_group("increments")
+on_snowflake = pytest.mark.xdist_group("increments on snowflake")
+
+# Every key holds the project, so each project is a history of its own.
+HISTORIES = int(os.environ.get("MODEL_HISTORIES", "30"))
+SEED = int(os.environ.get("MODEL_SEED", "2"))
+LOADS = 4
+
+MODELS = sorted(REPOSITORY.glob("dbt/models/**/*.sql"))
+SCHEMAS = {
+    "staging": "amplitude_staging",
+    "intermediate": "amplitude_intermediate",
+    "marts": "amplitude",
+}
+# What one build leaves for the next model to read, and what is there with merges only.
+PASSING = {"stg_amplitude__changes", "int_amplitude__touched_users"}
+OF_MERGES = {"base_amplitude__merges", "stg_amplitude__merges"}
+# What a row tells of the build and load it came with; and how often a thing was decided
+# otherwise before.
+IGNORED = {
+    "loaded_at",
+    "file_modified_at",
+    "file_content_key",
+    "build_number",
+    "identity_id",
+    "assignment_number",
+}
+# Rows that a model keeps of what no longer is so.
+PRESENT = {
+    "stg_amplitude__removed_rows": "is_removed",
+    "stg_amplitude__identities": "is_current and user_id != amplitude_id",
+}
+
+
+def compared(with_merges: bool = False) -> list[Path]:
+    left_out = PASSING if with_merges else PASSING | OF_MERGES
+    return [path for path in MODELS if path.stem not in left_out]
+
+
+def contents(warehouse: Warehouse, model: Path) -> Counter[str]:
+    """The rows of a model, each as text."""
+    schema = SCHEMAS[model.relative_to(REPOSITORY / "dbt/models").parts[0]]
+    table = f"{schema}.{model.stem}"
+    if model.stem in PRESENT:
+        table = f"(select * from {table} where {PRESENT[model.stem]}) as present"
+    return Counter(
+        json.dumps(
+            {name: row[name] for name in sorted(row.keys() - IGNORED)}, default=str
+        )
+        for row in warehouse.table(table)
+    )
+
+
+def differences(one: Warehouse, other: Warehouse, models: list[Path]) -> dict:
+    """For each model that differs, the rows that only one of them has."""
+    found = {}
+    for model in models:
+        of_one, of_other = contents(one, model), contents(other, model)
+        if of_one != of_other:
+            only_one = sorted((of_one - of_other).elements())
+            only_other = sorted((of_other - of_one).elements())
+            found[model.stem] = (only_one, only_other)
+    return found
+
+
+def told(found: dict) -> str:
+    return "\n\n".join(
+        f"{model}: {len(one)} rows only in the first, {len(other)} only in the other\n"
+        + "\n".join([*one[:2], "---", *other[:2]])
+        for model, (one, other) in found.items()
+    )
+
+
+@pytest.fixture(scope="module")
+def loads() -> list[list[Load]]:
+    """For each load, what lands of every project."""
+    projects = [history(SEED, str(100 + number), LOADS) for number in range(HISTORIES)]
+    return [list(parts) for parts in zip(*projects, strict=True)]
+
+
+def land(landing: Path, parts: list[Load]) -> None:
+    for part in parts:
+        part.land(landing)
+
+
+@pytest.fixture(scope="module")
+def landing_of_all(loads, tmp_path_factory) -> Path:
+    landing = tmp_path_factory.mktemp("all") / "landing"
+    for parts in loads:
+        land(landing, parts)
+    return landing
+
+
+@pytest.fixture(scope="module")
+def refreshed(landing_of_all, tmp_path_factory) -> Warehouse:
+    """Everything in one build."""
+    warehouse = open_duckdb(landing_of_all, tmp_path_factory.mktemp("refreshed"))
+    warehouse.run()
+    return warehouse
+
+
+def build_load_by_load(warehouse: Warehouse, loads: list[list[Load]]) -> None:
+    """Land and build; the second and the third build die half-way, and the third is not
+    made good before the fourth."""
+    for number, parts in enumerate(loads):
+        land(warehouse.landing, parts)
+        if number in (1, 2):
+            warehouse.run("--select", "base_amplitude__events+1")
+        if number != 2:
+            warehouse.run()
+
+
+@on_duckdb
+def test_increments_in_any_order_equal_a_full_refresh(loads, refreshed, tmp_path):
+    warehouse = open_duckdb(tmp_path / "landing", tmp_path)
+    build_load_by_load(warehouse, loads)
+    found = differences(warehouse, refreshed, compared())
+    assert not found, told(found)
+    # And what dbt itself tests of them holds.
+    warehouse.test()
+
+
+@on_duckdb
+def test_merges_that_come_late_equal_merges_from_the_start(
+    loads, landing_of_all, tmp_path
+):
+    """With other settings too."""
+    settings = (
+        "--vars",
+        "{use_merges: true, reporting_timezone: America/New_York,"
+        " duplicate_window_days: 7, inactive_event_types: [session_start],"
+        " excluded_traffic: []}",
+    )
+    late = open_duckdb(tmp_path / "landing", tmp_path)
+    for parts in (loads[0] + loads[1], loads[2] + loads[3]):
+        land(late.landing, parts)
+        add_merges(late, parts)
+        late.run(*settings)
+    (tmp_path / "whole").mkdir()
+    whole = open_duckdb(landing_of_all, tmp_path / "whole")
+    for parts in loads:
+        add_merges(whole, parts)
+    whole.run(*settings)
+    found = differences(late, whole, compared(with_merges=True))
+    assert not found, told(found)
+
+
+def add_merges(warehouse: Warehouse, parts: list[Load]) -> None:
+    """Add to the table that a company would load from Amplitude's export of merges."""
+    with duckdb.connect(warehouse.settings["WAREHOUSE"]) as connection:
+        connection.execute("create schema if not exists amplitude")
+        connection.execute(
+            "create table if not exists amplitude.merges (amplitude_id bigint,"
+            " merged_amplitude_id bigint, merge_event_time timestamp,"
+            " merge_server_time timestamp)"
+        )
+        for merged, target in [merge for part in parts for merge in part.merges]:
+            connection.execute(
+                "insert into amplitude.merges values"
+                f" ({target}, {merged}, '2026-02-01', '2026-02-01')"
+            )
+
+
+@on_snowflake
+def test_increments_equal_a_full_refresh_on_snowflake(loads, tmp_path):
+    """A few histories, in fewer loads, on the emulator and DuckDB."""
+    few = [
+        [part for parts in some for part in parts[:5]]
+        for some in (loads[:2], loads[2:])
+    ]
+    duckdb_warehouse = open_duckdb(tmp_path / "landing", tmp_path)
+    landing = duckdb_warehouse.landing
+    land(landing, few[0])
+    with emulator(landing) as variables:
+        warehouse = open_snowflake(landing, tmp_path, variables)
+        warehouse.run()
+        land(landing, few[1])
+        load(variables)
+        warehouse.run()
+        duckdb_warehouse.run()
+        found = differences(warehouse, duckdb_warehouse, compared())
+        assert not found, told(found)
+
+
+# A fault in a model, by what it forgets: the text that goes, and what is there instead.
+FAULTS = {
+    "who has changed hands": (
+        "intermediate/amplitude/int_amplitude__touched_users.sql",
+        "build_number > {{ last_build() }}",
+        "false",
+    ),
+    "copies of repeats": (
+        "staging/amplitude/stg_amplitude__removed_rows.sql",
+        "where judged_rows.landed_row_id is null",
+        "where false",
+    ),
+    "first days of old": (
+        "marts/amplitude/amplitude__daily_performance.sql",
+        "select * from first_days\n    union",
+        "",
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def half(loads, tmp_path_factory) -> Warehouse:
+    """The first half of all loads, built."""
+    folder = tmp_path_factory.mktemp("half")
+    warehouse = open_duckdb(folder / "landing", folder)
+    land(warehouse.landing, loads[0] + loads[1])
+    warehouse.run()
+    return warehouse
+
+
+@on_duckdb
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_in_a_model_is_found(fault, loads, half, refreshed, tmp_path):
+    path, right, wrong = FAULTS[fault]
+    project = shutil.copytree(REPOSITORY / "dbt", tmp_path / "dbt")
+    model = project / "models" / path
+    text = model.read_text()
+    assert right in text
+    model.write_text(text.replace(right, wrong))
+    shutil.copytree(half.landing, tmp_path / "landing")
+    shutil.copy(half.settings["WAREHOUSE"], tmp_path)
+    warehouse = open_duckdb(tmp_path / "landing", tmp_path)
+    warehouse.project = project
+    land(warehouse.landing, loads[2] + loads[3])
+    warehouse.run()
+    assert differences(warehouse, refreshed, compared())
