@@ -23,6 +23,8 @@ DBT := $(WITH_SETTINGS) $(WITH_TOKEN) dbt --warn-error
 DOCS ?= data/docs
 # DRY_RUN=1: say what would be done, and do nothing.
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+# AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
+AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
 .PHONY: help
 help: ## Show this list
@@ -76,7 +78,7 @@ load-missing: $(VENV)/.installed ## Load what has landed and is missing in raw, 
 
 .PHONY: cloud-setup
 cloud-setup: $(VENV)/.installed ## Set up AWS and Snowflake (DRY_RUN=1 only says what it would do)
-	@python -m snowflake_setup cloud-setup $(DRY) $(ARGS)
+	@python -m snowflake_setup cloud-setup $(DRY) $(AGAIN_) $(ARGS)
 
 .PHONY: doctor
 doctor: setup ## Look at every link from Amplitude to the models, and say what mends it
@@ -84,7 +86,7 @@ doctor: setup ## Look at every link from Amplitude to the models, and say what m
 
 .PHONY: snowflake-setup
 snowflake-setup: $(VENV)/.installed ## Deploy snowflake_setup/ (DRY_RUN=1 only says what it would run)
-	@python -m snowflake_setup deploy $(DRY) $(ARGS)
+	@python -m snowflake_setup deploy $(DRY) $(AGAIN_) $(ARGS)
 
 .PHONY: dbt-build
 dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)

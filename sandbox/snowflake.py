@@ -68,7 +68,6 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
             "SNOWFLAKE_PRIVATE_KEY": "",
             "SNOWFLAKE_PRIVATE_KEY_PATH": "",
         }
-        run(variables, "create database if not exists analytics")
         if landing:
             deploy(variables, landing)
             load(variables)
@@ -78,7 +77,7 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
 @contextmanager
 def serve(port: int = 0) -> Iterator[int]:
     """Serve fakesnow with an empty memory on a loopback port (0: any free one)."""
-    fakesnow.server.shared_fs = FakeSnow()
+    fakesnow.server.shared_fs = FakeSnow(create_database_on_connect=False)
     fakesnow.server.sessions = snowflake_shims.Sessions()
     snowflake_account.clear()
     loaded_names.clear()

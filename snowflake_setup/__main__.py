@@ -20,7 +20,7 @@ from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.setup import cloud_setup
-from snowflake_setup.stack import AwsError
+from snowflake_setup.stack import AwsError, Stack
 from snowflake_setup.summary import build_summary
 
 DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
@@ -116,8 +116,18 @@ def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int
 
 def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     """Deploy the SQL: roles, warehouses, databases, stage, pipes, grants."""
+    role_arn = settings.snowflake_role_arn
+    if settings.is_on_s3 and settings.aws_region and not role_arn:
+        deployed = Stack(settings).deployed()
+        role_arn = deployed.outputs.get("SnowflakeRoleArn", "") if deployed else ""
     done = 0
-    for line in deploy.deploy(settings, *deploy.FOLDERS, dry_run=arguments.dry_run):
+    for line in deploy.deploy(
+        settings,
+        *deploy.FOLDERS,
+        role_arn=role_arn,
+        dry_run=arguments.dry_run,
+        again=arguments.again,
+    ):
         print(line, flush=True)
         done += 1
     if not done:
@@ -127,7 +137,9 @@ def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
 
 def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     """Set up AWS and Snowflake, each told what only the other knows."""
-    for line in cloud_setup(settings, dry_run=arguments.dry_run):
+    for line in cloud_setup(
+        settings, dry_run=arguments.dry_run, again=arguments.again
+    ):
         print(line, flush=True)
     return DONE
 
@@ -200,9 +212,15 @@ def _parser() -> argparse.ArgumentParser:
         help="between two looks (default: %(default)s)",
     )
 
-    _add_dry_run(_command(commands, "cloud-setup", _cloud_setup))
+    for name, function in (("cloud-setup", _cloud_setup), ("deploy", _deploy)):
+        command = _command(commands, name, function)
+        _add_dry_run(command)
+        command.add_argument(
+            "--again",
+            action="store_true",
+            help="run all SQL again: what was dropped or taken away comes back",
+        )
     _command(commands, "doctor", _doctor)
-    _add_dry_run(_command(commands, "deploy", _deploy))
 
     _command(commands, "run-summary", _run_summary)
     with_token = _command(commands, "with-token", _with_token)
@@ -211,7 +229,7 @@ def _parser() -> argparse.ArgumentParser:
     wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
     wait.add_argument(
         "--days",
-        type=int,
+        type=_days,
         default=7,
         help="look at what was exported in the last days (default: %(default)s)",
     )
@@ -220,6 +238,12 @@ def _parser() -> argparse.ArgumentParser:
     missing = _command(commands, "load-missing", _load_missing, [waiting])
     _add_dry_run(missing)
     return parser
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
 
 
 def _command(commands, name: str, function, parents=()) -> argparse.ArgumentParser:

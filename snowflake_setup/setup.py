@@ -15,9 +15,14 @@ from snowflake_setup.session import DOES_NOT_EXIST, Session, SnowflakeError, ses
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack
 
+PIPES = ("events_pipe", "ledger_pipe")
 
-def cloud_setup(settings: CloudSettings, *, dry_run: bool = False) -> Iterator[str]:
-    """Do what is missing; a line for each thing done, or to be done.
+
+def cloud_setup(
+    settings: CloudSettings, *, dry_run: bool = False, again: bool = False
+) -> Iterator[str]:
+    """Do what is missing; a line for each thing done, or to be done. With `again` all
+    SQL is run as if none had ever been.
 
     Raises SettingsError, AwsError or SnowflakeError: it is safe to start again.
     """
@@ -32,7 +37,14 @@ def cloud_setup(settings: CloudSettings, *, dry_run: bool = False) -> Iterator[s
 
     yield "2/6 roles, warehouses, databases and the storage integration in Snowflake"
     yield from _indented(
-        deploy.deploy(settings, "account", "access", role_arn=role_arn, dry_run=dry_run)
+        deploy.deploy(
+            settings,
+            "account",
+            "access",
+            role_arn=role_arn,
+            dry_run=dry_run,
+            again=again,
+        )
     )
 
     yield f"3/6 who Snowflake is to AWS: desc integration {settings.names.integration}"
@@ -47,7 +59,9 @@ def cloud_setup(settings: CloudSettings, *, dry_run: bool = False) -> Iterator[s
     deployed = yield from _deploy(stack, deployed, identity, "trust", dry_run)
 
     yield "5/6 file format, raw tables, stage, pipes and grants in Snowflake"
-    yield from _indented(deploy.deploy(settings, "load", dry_run=dry_run))
+    yield from _indented(
+        deploy.deploy(settings, "load", dry_run=dry_run, again=dry_run and again)
+    )
 
     yield "6/6 the bucket's notification to the pipes' queue: show pipes"
     with _session(settings, dry_run) as snowflake:
@@ -145,8 +159,9 @@ def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
         if error.number != DOES_NOT_EXIST:
             raise
         rows = []
+    ours = [row for row in rows if row["name"].lower() in PIPES]
     queues = {
-        row["notification_channel"] for row in rows if row["notification_channel"]
+        row["notification_channel"] for row in ours if row["notification_channel"]
     }
     if len(queues) > 1:
         raise AwsError(

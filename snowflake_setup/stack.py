@@ -1,6 +1,7 @@
 """The AWS side: one CloudFormation stack, deployed with what is known so far."""
 
 import contextlib
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError, WaiterError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from snowflake_setup.settings import CloudSettings
 
@@ -21,6 +22,9 @@ NEVER_MADE = (
     "CREATE_FAILED",
     "REVIEW_IN_PROGRESS",
 )
+WELL = ("CREATE_COMPLETE", "UPDATE_COMPLETE")
+SETTLES_SECONDS = 900
+LOOK_AGAIN_SECONDS = 3
 CAPABILITIES = ["CAPABILITY_NAMED_IAM"]
 
 
@@ -59,6 +63,11 @@ def client(settings: CloudSettings, service: str) -> Any:
                 retries={"mode": "standard", "max_attempts": 5},
             ),
         )
+
+
+def is_under_way(status: str) -> bool:
+    """Whether CloudFormation is at work; a stack in review waits for its maker."""
+    return status.endswith("_IN_PROGRESS") and status != "REVIEW_IN_PROGRESS"
 
 
 @dataclass(frozen=True)
@@ -132,16 +141,13 @@ class Stack:
 
     def deploy(self, deployed: Deployed | None, wanted: dict[str, str]) -> bool:
         """Make the stack be so; False if it was. Raises AwsError with the reason."""
+        if deployed and is_under_way(deployed.status):
+            # Another run was killed, or is under way.
+            deployed = self._settled()
         if deployed and deployed.status in NEVER_MADE:
             self._remove()
             deployed = None
-        if deployed and deployed.status.endswith("_IN_PROGRESS"):
-            self._wait("stack_update_complete")
-        call, waiter = (
-            (self._client.update_stack, "stack_update_complete")
-            if deployed
-            else (self._client.create_stack, "stack_create_complete")
-        )
+        call = self._client.update_stack if deployed else self._client.create_stack
         try:
             with aws_errors(f"deploying the stack {self._name}"):
                 call(
@@ -157,23 +163,33 @@ class Stack:
             if "No updates are to be performed" in str(error):
                 return False
             raise
-        self._wait(waiter)
+        made = self._settled()
+        if not made or made.status not in WELL:
+            status = made.status if made else "gone"
+            raise AwsError(
+                f"the stack {self._name} failed: {self._first_failure() or status}"
+            )
         return True
 
     def _remove(self) -> None:
         with aws_errors(f"removing what a failed deployment of {self._name} left"):
             self._client.delete_stack(StackName=self._name)
-        self._wait("stack_delete_complete")
+        if left := self._settled():
+            raise AwsError(f"the stack {self._name} cannot be removed: {left.status}")
 
-    def _wait(self, waiter: str) -> None:
-        try:
-            self._client.get_waiter(waiter).wait(
-                StackName=self._name, WaiterConfig={"Delay": 3, "MaxAttempts": 200}
-            )
-        except WaiterError as error:
-            raise AwsError(
-                f"the stack {self._name} failed: {self._first_failure() or error}"
-            ) from error
+    def _settled(self) -> Deployed | None:
+        """The stack once nothing goes on in it; None if it has gone."""
+        end = time.monotonic() + SETTLES_SECONDS
+        while True:
+            deployed = self.deployed()
+            if not deployed or not is_under_way(deployed.status):
+                return deployed
+            if time.monotonic() > end:
+                raise AwsError(
+                    f"the stack {self._name} is still {deployed.status}: start again"
+                    " when it is not"
+                )
+            time.sleep(LOOK_AGAIN_SECONDS)
 
     def _first_failure(self) -> str:
         """The event that the others followed from."""
