@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from email.utils import format_datetime
 
 from sandbox import snowflake_stage
-from sandbox.snowflake_copy import refusal
+from sandbox.snowflake_copy import loaded_names, refusal
 from sandbox.snowflake_shims import (
     DONE,
     Cursor,
@@ -88,19 +88,130 @@ def create_managed_schema(cursor: Cursor, match: re.Match) -> list[str]:
     return [match["create"] + match["rest"]]
 
 
+# What SHOW tells of each kind besides its name, and how a value is called that was
+# never set.
+SHOWN = {
+    "ROLE": {"comment": ""},
+    "USER": {
+        "disabled": "false",
+        "has_rsa_public_key": "false",
+        "has_workload_identity": "false",
+    },
+    "WAREHOUSE": {"state": "SUSPENDED", "auto_resume": "true", "comment": ""},
+    "RESOURCE MONITOR": {},
+}
+CREDENTIALS = {
+    "has_rsa_public_key": "rsa_public_key",
+    "has_workload_identity": "workload_identity",
+}
+
+
 @answers(
     r"show\s+(?P<kind>role|user|warehouse|resource\s+monitor)s\s+like\s+'(?P<name>[^']+)'"
 )
 def show_account_objects(cursor: Cursor, match: re.Match) -> list[str]:
     """`show warehouses like '…'`, by their plain name."""
     key = key_of(match["kind"], match["name"])
-    return [rows(["name"], *([(key[1],)] if key in account_objects else []))]
+    shown = SHOWN[key[0]]
+    names = ["name", *shown]
+    if key not in account_objects:
+        return [rows(names)]
+    values = [
+        str(bool(setting(key, CREDENTIALS[name]))).lower()
+        if name in CREDENTIALS
+        else setting(key, name) or default
+        for name, default in shown.items()
+    ]
+    return [rows(names, (key[1], *values))]
+
+
+@answers(r"show\s+grants\s+to\s+(?P<kind>role|user)\s+(?P<name>[\w$\"]+)")
+def show_grants(cursor: Cursor, match: re.Match) -> list[str]:
+    """`show grants to …`, from the statements that gave and took."""
+    to = f"{match['kind']} {match['name']}".lower()
+    given = set()
+    for statement in grants:
+        form = GRANT.fullmatch(statement)
+        if not form or form["to"].lower() != to:
+            continue
+        for what in form["what"].split(", "):
+            row = (what.upper(), *kind_and_name(form["where"] or ""))
+            (given.add if form["verb"].lower() == "grant" else given.discard)(row)
+    if match["kind"].lower() == "user":
+        roles = [(row[0].removeprefix("ROLE "),) for row in sorted(given)]
+        return [rows(["role"], *roles)]
+    return [rows(["privilege", "granted_on", "name"], *sorted(given))]
+
+
+GRANT = re.compile(
+    r"(?P<verb>grant|revoke) (?P<what>.+?)(?: on (?P<where>.+?))? (?:to|from) "
+    r"(?P<to>(?:role|user) \S+?)(?: with grant option| copy current grants)?",
+    re.I,
+)
+
+
+def kind_and_name(where: str) -> tuple[str, str]:
+    kind, _, name = where.rpartition(" ")
+    return kind.upper().replace(" ", "_"), name.upper()
+
+
+@answers(r"alter\s+stage\s+(?P<name>[\w$.\"]+)\s+set\s+url\s*=\s*'(?P<url>[^']*)'")
+def move_stage(cursor: Cursor, match: re.Match) -> list[str]:
+    """`alter stage … set url`, which stops no pipe here as it would in Snowflake."""
+    name = full_name(cursor, match["name"])
+    return [
+        "update _fs_global._fs_information_schema._fs_stages"
+        f" set url = '{match['url']}' where upper(database_name) || '.' ||"
+        f" upper(schema_name) || '.' || upper(name) = '{name}'",
+        DONE,
+    ]
+
+
+@answers(r"desc(?:ribe)?\s+stage\s+(?P<name>[\w$.\"]+)")
+def describe_stage(cursor: Cursor, match: re.Match) -> list[str]:
+    """`desc stage`: where it is."""
+    name = full_name(cursor, match["name"])
+    return [
+        rows(["property", "property_value"], ("URL", f'["{stage_url(cursor, name)}"]'))
+    ]
+
+
+@answers(
+    r"drop\s+(?P<kind>role|user|warehouse|pipe|(?:storage\s+)?integration)\s+" + NAME
+)
+def drop_account_object(cursor: Cursor, match: re.Match) -> list[str]:
+    """`drop …` of something that exists; a pipe forgets what it has loaded."""
+    if match["kind"].lower() == "pipe":
+        key = "PIPE", full_name(cursor, match["name"])
+    else:
+        key = key_of(match["kind"], match["name"])
+    definition(key)
+    del account_objects[key]
+    alterations.pop(key, None)
+    for loaded in [loaded for loaded in loaded_names if loaded[3] == key[1]]:
+        del loaded_names[loaded]
+    return [DONE]
+
+
+def stage_url(cursor: Cursor, name: str) -> str:
+    found = cursor._duck_conn.execute(
+        "select url from _fs_global._fs_information_schema._fs_stages where"
+        " upper(database_name) || '.' || upper(schema_name) || '.' || upper(name) = ?",
+        [name],
+    ).fetchall()
+    if not found:
+        raise refusal(
+            f"Stage '{name}' does not exist or not authorized.", 2003, "02000"
+        )
+    return found[0][0]
 
 
 def setting(key: tuple[str, str], name: str) -> str:
     """The newest value of a property, as the object was made or altered."""
     found = ""
     for statement in [account_objects[key], *alterations[key]]:
+        if re.match(rf"unset\s.*\b{name}\b", statement, re.I):
+            found = ""
         for value in re.findall(
             rf"\b{name}\s*=\s*(\([^)]*\)|'[^']*'|\w+)", statement, re.I
         ):
@@ -118,6 +229,7 @@ def describe_integration(cursor: Cursor, match: re.Match) -> list[str]:
         "ENABLED": str(enabled).lower(),
         "STORAGE_PROVIDER": "S3",
         "STORAGE_ALLOWED_LOCATIONS": setting(key, "storage_allowed_locations"),
+        "STORAGE_BLOCKED_LOCATIONS": setting(key, "storage_blocked_locations"),
         "STORAGE_AWS_IAM_USER_ARN": snowflake_stage.USER_ARN,
         "STORAGE_AWS_ROLE_ARN": setting(key, "storage_aws_role_arn"),
         "STORAGE_AWS_EXTERNAL_ID": snowflake_stage.EXTERNAL_ID,
@@ -143,25 +255,16 @@ def pipe_status(cursor: Cursor, match: re.Match) -> list[str]:
 @answers(r"list\s+@(?P<stage>[\w$.\"]+)/(?P<folder>\S*)")
 def list_stage(cursor: Cursor, match: re.Match) -> list[str]:
     """`list @stage/folder`: what is there, and when it landed."""
-    name = full_name(cursor, match["stage"])
-    found = cursor._duck_conn.execute(
-        "select url from _fs_global._fs_information_schema._fs_stages where"
-        " upper(database_name) || '.' || upper(schema_name) || '.' || upper(name) = ?",
-        [name],
-    ).fetchall()
-    if not found:
-        raise refusal(
-            f"Stage '{name}' does not exist or not authorized.", 2003, "02000"
-        )
-    root, base = snowflake_stage.open_stage(found[0][0])
+    url = stage_url(cursor, full_name(cursor, match["stage"]))
+    root, base = snowflake_stage.open_stage(url)
     files = []
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
         if file.is_file() and path.startswith(base + match["folder"]):
             landed = datetime.fromtimestamp(file.stat().st_mtime, UTC)
-            url = f"{found[0][0].removesuffix(base)}{path}"
+            name = f"{url.removesuffix(base)}{path}"
             size = str(file.stat().st_size)
-            files.append((url, size, "", format_datetime(landed, usegmt=True)))
+            files.append((name, size, "", format_datetime(landed, usegmt=True)))
     return [rows(["name", "size", "md5", "last_modified"], *files)]
 
 

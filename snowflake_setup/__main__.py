@@ -15,7 +15,7 @@ from ingest.landing import LandingError, open_landing
 from ingest.logs import redact
 from ingest.settings import SettingsError
 from snowflake_setup import deploy, loads
-from snowflake_setup.doctor import examine
+from snowflake_setup.doctor import Finding, examine
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
@@ -47,6 +47,9 @@ def main(given: Sequence[str] | None = None) -> int:
         settings = CloudSettings.read(os.environ)
         return arguments.command(settings, arguments)
     except SettingsError as error:
+        if not settings and arguments.command is _doctor:
+            print(Finding("settings", False, str(error), ("set it in .env",)))
+            return NOT_AS_IT_SHOULD_BE
         code, problem = SETTINGS, str(error)
     except SnowflakeError as error:
         code, problem = NO_SNOWFLAKE, f"Snowflake: {error}"
@@ -137,9 +140,7 @@ def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
 
 def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     """Set up AWS and Snowflake, each told what only the other knows."""
-    for line in cloud_setup(
-        settings, dry_run=arguments.dry_run, again=arguments.again
-    ):
+    for line in cloud_setup(settings, dry_run=arguments.dry_run, again=arguments.again):
         print(line, flush=True)
     return DONE
 

@@ -126,7 +126,11 @@ class Raw:
                 f" dateadd(day, -{HISTORY_LASTS_DAYS - 1}, current_timestamp())))"
                 " order by last_load_time"
             ):
-                history[self._key(row["file_name"])] = Load(
+                # Its path in the bucket, in the stage or below the pipe's folder.
+                key = self._key(row["file_name"])
+                if not key.startswith(f"{table}/"):
+                    key = f"{table}/{key}"
+                history[key] = Load(
                     is_loaded=row["status"].lower() == "loaded",
                     error=row["first_error_message"] or "",
                 )
@@ -142,6 +146,9 @@ class Raw:
                 landed = parsedate_to_datetime(row["last_modified"])
                 ages[self._key(row["name"][at:])] = now - landed
         return ages
+
+    def table(self, table: str) -> str:
+        return f"{self._schema}.{table}"
 
     def pipe(self, table: str) -> str:
         return f"{self._schema}.{table}_pipe"

@@ -2,11 +2,13 @@
 
 import base64
 import json
+import shlex
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from pathlib import Path
 from unittest.mock import patch
 
@@ -14,7 +16,7 @@ import botocore.client
 import pytest
 from botocore.exceptions import ClientError
 from commands import Finished, snowflake_setup
-from snowflake.connector.errors import ProgrammingError
+from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from sandbox import snowflake_account, snowflake_stage
 from sandbox.cloud import Cloud, cloud
@@ -47,23 +49,63 @@ class World:
     def run(self, *arguments: str, **changes: str) -> Finished:
         return snowflake_setup(self.environment | changes, *arguments)
 
-    def doctor(self, *, with_dbt: bool = False, **changes: str) -> dict[str, str]:
-        """The lines of the doctor that say that something is wrong, by link.
+    def doctor(self, *, with_dbt: bool = False, **changes: str) -> "Examined":
+        """What the doctor says.
 
         dbt takes seconds to start: it is asked only if it is to find something.
         """
         checks = {} if with_dbt else {"dbt": lambda patient: "not asked"}
         with patch.dict("snowflake_setup.doctor.CHECKS", checks):
             finished = self.run("doctor", **changes)
-        wrong = {}
-        for finding in finished.stdout.split("\n"):
-            if finding.startswith("WRONG"):
-                link, _, message = finding.removeprefix("WRONG").strip().partition(": ")
-                wrong[link] = message
-            elif finding.strip().startswith("mend:"):
-                wrong[link] += " | " + finding.strip()
-        assert finished.returncode == (1 if wrong else 0), finished.stdout
-        return wrong
+        found = Examined({}, {}, finished.stdout)
+        for line in finished.stdout.splitlines():
+            if line.startswith("WRONG"):
+                link, _, message = line.removeprefix("WRONG").strip().partition(": ")
+                found.wrong[link] = message
+            elif line.strip().startswith("mend: "):
+                mend = line.strip().removeprefix("mend: ")
+                found.mends.setdefault(link, []).append(mend)
+        assert finished.returncode == (1 if found.wrong else 0), finished.stdout
+        assert found.wrong.keys() == found.mends.keys(), finished.stdout
+        assert "unexpected" not in finished.stdout, finished.stdout
+        return found
+
+    def mend(self, command: str) -> None:
+        """Run a command that the doctor has given, whichever tool it is for."""
+        if command.startswith("make "):
+            target, *flags = shlex.split(command)[1:]
+            waits = ["--pause=0.1", "--timeout=5"] if target == "load-missing" else []
+            words = {"AGAIN=1": "--again"}
+            finished = self.run(target, *waits, *(words[flag] for flag in flags))
+            assert finished.returncode == 0, finished.stdout + finished.stderr
+        elif command.startswith("aws "):
+            _, service, action, *options = shlex.split(command)
+            client = self.cloud.client(service.removesuffix("api"))
+            call = getattr(client, action.replace("-", "_"))
+            call(
+                **{
+                    name.removeprefix("--").title().replace("-", ""): (
+                        json.loads(value)
+                        if value.startswith("{") and not name.endswith(TEXTS)
+                        else value
+                    )
+                    for name, value in zip(options[::2], options[1::2], strict=True)
+                }
+            )
+        else:
+            run(self.cloud.variables, command)
+
+
+TEXTS = ("policy", "document")
+
+
+@dataclass
+class Examined:
+    """What the doctor has found: words and mends by link, and all that it said."""
+
+    wrong: dict[str, str]
+    mends: dict[str, list[str]]
+    said: str
 
 
 @pytest.fixture(scope="module")
@@ -355,7 +397,7 @@ def loaded(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def well(loaded: World) -> World:
     """As `loaded`; the doctor is not told that the TLS rule had to go."""
-    with patch("snowflake_setup.doctor._refuses_plain_http", lambda policy: True):
+    with patch("snowflake_setup.doctor._refuses_plain_http", lambda statements: True):
         yield loaded
 
 
@@ -366,7 +408,8 @@ def test_what_lands_is_loaded_on_notice(loaded):
     assert "nothing is missing" in finished.stdout
 
 
-def test_the_doctor_finds_nothing_and_changes_nothing(well):
+def reads_only(run: Callable) -> None:
+    """Run something; fail if it changes anything in AWS or Snowflake."""
     asked, called = [], []
     rows, call = Session.rows, botocore.client.BaseClient._make_api_call
 
@@ -382,21 +425,32 @@ def test_the_doctor_finds_nothing_and_changes_nothing(well):
         patch.object(Session, "rows", ask),
         patch.object(botocore.client.BaseClient, "_make_api_call", note),
     ):
-        finished = well.run("doctor")
-    assert finished.returncode == 0, finished.stdout + finished.stderr
-    lines = finished.stdout.splitlines()
-    assert len(lines) == 16 and all(line.startswith("ok ") for line in lines)
+        run()
     reading = ("select ", "show ", "desc ", "describe ", "list ")
-    assert asked and all(sql.startswith(reading) for sql in asked)
+    assert asked and all(sql.startswith(reading) for sql in asked), asked
     # AssumeRole is the emulated Snowflake's, which lives in this process.
     assert called and all(name.startswith((*READING, "AssumeRole")) for name in called)
 
 
+def test_the_doctor_finds_nothing_and_changes_nothing(well):
+    said = []
+    reads_only(lambda: said.append(well.run("doctor")))
+    [finished] = said
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    lines = finished.stdout.splitlines()
+    assert len(lines) == 21 and all(line.startswith("ok ") for line in lines), lines
+
+
 def test_secrets_are_in_no_line(well):
     secrets = {"AMP_SECRET_KEY": "s3cr3t-amp", "AWS_SECRET_ACCESS_KEY": "s3cr3t-aws"}
-    finished = well.run("doctor", **secrets, AWS_ACCESS_KEY_ID="AKIANOBODY")
-    assert finished.returncode == 1
-    assert "s3cr3t" not in finished.stdout + finished.stderr
+    found = well.doctor(**secrets, AWS_ACCESS_KEY_ID="AKIANOBODY")
+    assert "AWS" in found.wrong
+    assert "s3cr3t" not in found.said
+
+
+def test_the_doctor_says_which_setting_is_malformed(well):
+    found = well.doctor(LANDING="gs://bucket")
+    assert "LANDING" in found.wrong["settings"]
 
 
 @pytest.mark.parametrize(
@@ -407,195 +461,315 @@ def test_secrets_are_in_no_line(well):
         ({"LANDING": "data/landing"}, "settings", "AWS_BUCKET"),
         ({"AMP_SECRET_KEY": "wrong"}, "Amplitude", "AMP_REGION"),
         ({"AMP_EXPORT_URL": "http://127.0.0.1:9/api/2/export"}, "Amplitude", "AMP_"),
-        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "AWS", "signing in"),
+        ({"AWS_ACCESS_KEY_ID": "AKIANOBODY"}, "AWS", "AWS_PROFILE"),
+        ({"AWS_REGION": "eu-west-1"}, "stack", "no stack amplitude-landing in eu-west"),
+        ({"AWS_REGION": "eu-west-1"}, "bucket", "set AWS_REGION=us-east-1"),
         ({"AWS_STACK": "another"}, "stack", "make cloud-setup"),
         ({"LANDING_ARCHIVE_DAYS": "30"}, "stack", "ArchiveObjectsDays"),
         ({"LANDING": "s3://no-such-bucket/x"}, "bucket", "make cloud-setup"),
+        ({"LANDING": f"s3://{BUCKET}/other"}, "storage integration", "does not allow"),
+        ({"LANDING": f"s3://{BUCKET}/other"}, "stage", "set url = 's3://"),
+        ({"LANDING": f"s3://{BUCKET}/other"}, "ledger against raw", "make ingest"),
         ({"SNOWFLAKE_SETUP_ROLE": "nobody"}, "Snowflake, setup role", "grant role"),
         ({"SNOWFLAKE_LOADER_ROLE": "nobody"}, "Snowflake, loader role", "grant role"),
+        ({"SNOWFLAKE_WAREHOUSE": "nothing"}, "warehouses", "has no warehouse nothing"),
+        ({"SNOWFLAKE_CI_USER": "nobody"}, "workflow's user", "there is no user"),
         (
             {"SNOWFLAKE_STORAGE_INTEGRATION": "another"},
             "storage integration",
-            "make snowflake-setup",
+            "make cloud-setup AGAIN=1",
         ),
-        ({"SNOWFLAKE_RAW_SCHEMA": "another"}, "pipes", "make snowflake-setup"),
-        ({"SNOWFLAKE_RAW_SCHEMA": "another"}, "raw tables", "make snowflake-setup"),
+        ({"SNOWFLAKE_RAW_SCHEMA": "another"}, "pipes", "make cloud-setup AGAIN=1"),
+        ({"SNOWFLAKE_RAW_SCHEMA": "another"}, "raw tables", "make cloud-setup AGAIN=1"),
         ({"SNOWFLAKE_ROLE": "nobody"}, "dbt", "SNOWFLAKE_ROLE"),
     ],
 )  # fmt: skip
 def test_the_doctor_finds_a_wrong_setting(well, changes, link, words):
     found = well.doctor(with_dbt=link == "dbt", **changes)
-    assert link in found and words in found[link], found
+    assert link in found.wrong, found.said
+    assert words in " | ".join([found.wrong[link], *found.mends[link]]), found.said
 
 
-def sql(world: World, *statements: str) -> None:
-    run(world.cloud.variables, *statements)
+# Each fault is planted, and mended by nothing but the commands that the doctor gives.
 
-
-INTEGRATION = "alter storage integration amplitude_landing set"
+INTEGRATION = "alter storage integration amplitude_landing"
 PIPE = "alter pipe raw.amplitude.events_pipe set"
 ROLE = f"{STACK}-snowflake"
 
 
-def trust_another(world: World) -> Callable:
-    iam = world.cloud.client("iam")
-    role = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
-    changed = json.loads(json.dumps(role))
-    changed["Statement"][0]["Condition"]["StringEquals"]["sts:ExternalId"] = "another"
-    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(changed))
-    return lambda: iam.update_assume_role_policy(
-        RoleName=ROLE, PolicyDocument=json.dumps(role)
-    )
+def by_sql(*faults: str) -> Callable:
+    return lambda world: [run(world.cloud.variables, fault) for fault in faults]
 
 
-def trust_everybody_too(world: World) -> Callable:
-    iam = world.cloud.client("iam")
-    role = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
-    changed = json.loads(json.dumps(role))
-    changed["Statement"].append(
-        {"Effect": "Allow", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}
-    )
-    iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(changed))
-    return lambda: iam.update_assume_role_policy(
-        RoleName=ROLE, PolicyDocument=json.dumps(role)
-    )
+def by_trust(change: Callable) -> Callable:
+    """Change the statements of the trust of the role that Snowflake assumes."""
 
-
-def take_the_right_to_read(world: World) -> Callable:
-    iam = world.cloud.client("iam")
-    policy = iam.get_role_policy(RoleName=ROLE, PolicyName="read-landing")
-    iam.delete_role_policy(RoleName=ROLE, PolicyName="read-landing")
-    return lambda: iam.put_role_policy(
-        RoleName=ROLE,
-        PolicyName="read-landing",
-        PolicyDocument=json.dumps(policy["PolicyDocument"]),
-    )
-
-
-def suspend_versions(world: World) -> Callable:
-    s3 = world.cloud.client("s3")
-
-    def set_to(status: str) -> None:
-        configuration = {"Status": status}
-        s3.put_bucket_versioning(Bucket=BUCKET, VersioningConfiguration=configuration)
-
-    set_to("Suspended")
-    return lambda: set_to("Enabled")
-
-
-def open_to_the_public(world: World) -> Callable:
-    s3 = world.cloud.client("s3")
-    flags = s3.get_public_access_block(Bucket=BUCKET)["PublicAccessBlockConfiguration"]
-    s3.delete_public_access_block(Bucket=BUCKET)
-    return lambda: s3.put_public_access_block(
-        Bucket=BUCKET, PublicAccessBlockConfiguration=flags
-    )
-
-
-def drop_the_notification(world: World) -> Callable:
-    s3 = world.cloud.client("s3")
-    told = s3.get_bucket_notification_configuration(Bucket=BUCKET)
-    queues = {"QueueConfigurations": told["QueueConfigurations"]}
-    only_events = {"QueueConfigurations": told["QueueConfigurations"][:1]}
-    s3.put_bucket_notification_configuration(
-        Bucket=BUCKET, NotificationConfiguration=only_events
-    )
-    return lambda: s3.put_bucket_notification_configuration(
-        Bucket=BUCKET, NotificationConfiguration=queues
-    )
-
-
-def by_sql(fault: str, mend: str) -> Callable:
-    def plant(world: World) -> Callable:
-        sql(world, fault)
-        return lambda: sql(world, mend)
+    def plant(world: World) -> None:
+        iam = world.cloud.client("iam")
+        trust = iam.get_role(RoleName=ROLE)["Role"]["AssumeRolePolicyDocument"]
+        change(trust["Statement"])
+        iam.update_assume_role_policy(RoleName=ROLE, PolicyDocument=json.dumps(trust))
 
     return plant
 
 
-def forget_the_channel(world: World) -> Callable:
-    key = "PIPE", "RAW.AMPLITUDE.LEDGER_PIPE"
-    made_by = snowflake_account.account_objects.pop(key)
-    return lambda: snowflake_account.account_objects.update({key: made_by})
+def another_external_id(statements: list) -> None:
+    statements[0]["Condition"]["StringEquals"]["sts:ExternalId"] = "another"
+
+
+def everybody_too(statements: list) -> None:
+    statements.append({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
+
+
+def by_s3(call: str, **arguments: object) -> Callable:
+    return lambda world: getattr(world.cloud.client("s3"), call)(
+        Bucket=BUCKET, **arguments
+    )
+
+
+def notify(*rules: tuple[str, str, str]) -> Callable:
+    """Only these notifications: queue, prefix, suffix."""
+    return by_s3(
+        "put_bucket_notification_configuration",
+        NotificationConfiguration={
+            "QueueConfigurations": [
+                {
+                    "QueueArn": queue,
+                    "Events": ["s3:ObjectCreated:*"],
+                    "Filter": {
+                        "Key": {
+                            "FilterRules": [
+                                {"Name": "prefix", "Value": prefix},
+                                {"Name": "suffix", "Value": suffix},
+                            ]
+                        }
+                    },
+                }
+                for queue, prefix, suffix in rules
+            ]
+        },
+    )
+
+
+QUEUE = snowflake_account.PIPE_QUEUE
 
 
 @pytest.mark.parametrize(
     "plant, link, words",
     [
-        (suspend_versions, "bucket", "not versioned"),
-        (open_to_the_public, "bucket", "public"),
-        (trust_another, "AWS role's trust", "external id"),
-        (trust_another, "stage", "cannot be listed"),
-        (trust_everybody_too, "AWS role's trust", "others besides Snowflake"),
-        (take_the_right_to_read, "stage", "AccessDenied"),
-        (drop_the_notification, "notification", "ledger/"),
-        (forget_the_channel, "pipes", "there is no raw.amplitude.ledger_pipe"),
         (
-            by_sql(f"{INTEGRATION} enabled = false", f"{INTEGRATION} enabled = true"),
+            by_s3(
+                "put_bucket_versioning",
+                VersioningConfiguration={"Status": "Suspended"},
+            ),
+            "bucket",
+            "not versioned",
+        ),
+        (by_s3("delete_public_access_block"), "bucket", "public"),
+        (by_trust(another_external_id), "AWS role's trust", "external id"),
+        (by_trust(another_external_id), "stage", "cannot be listed"),
+        (by_trust(everybody_too), "AWS role's trust", "others besides Snowflake"),
+        (notify((QUEUE, f"{PREFIX}events/", "")), "notification", "ledger/"),
+        (notify((QUEUE, "elsewhere/", "")), "notification", "events/"),
+        (notify((QUEUE, PREFIX, ".csv")), "notification", "events/"),
+        (notify((f"{QUEUE}-old", PREFIX, "")), "notification", "events/"),
+        (
+            by_sql(f"{INTEGRATION} set enabled = false"),
             "storage integration",
-            "set enabled = true",
+            "switched off",
         ),
         (
-            by_sql(
-                f"{INTEGRATION} storage_aws_role_arn = 'arn:aws:iam::1:role/old'",
-                f"{INTEGRATION} storage_aws_role_arn ="
-                f" 'arn:aws:iam::000000000000:role/{ROLE}'",
-            ),
+            by_sql(f"{INTEGRATION} set storage_aws_role_arn = 'arn:aws:iam::1:role/x'"),
             "storage integration",
-            "set storage_aws_role_arn",
+            "the stack has made",
         ),
         (
-            by_sql(
-                f"{INTEGRATION} storage_allowed_locations = ('s3://other/')",
-                f"{INTEGRATION} storage_allowed_locations ="
-                f" ('s3://{BUCKET}/{PREFIX}')",
-            ),
+            by_sql(f"{INTEGRATION} set storage_allowed_locations = ('s3://other/')"),
             "storage integration",
             "does not allow",
         ),
         (
             by_sql(
-                f"{PIPE} pipe_execution_paused = true",
-                f"{PIPE} pipe_execution_paused = false",
+                f"{INTEGRATION} set storage_blocked_locations"
+                f" = ('s3://{BUCKET}/{PREFIX}events/')"
             ),
-            "pipes",
-            "set pipe_execution_paused = false",
+            "storage integration",
+            "blocks",
         ),
         (
+            by_sql("alter stage raw.amplitude.landing set url = 's3://cloud-landing/'"),
+            "stage",
+            "not s3://cloud-landing/amplitude/",
+        ),
+        (
+            by_sql("alter warehouse transforming set auto_resume = false"),
+            "warehouses",
+            "does not start by itself",
+        ),
+        (by_sql(f"{PIPE} pipe_execution_paused = true"), "pipes", "is PAUSED"),
+        (
             by_sql(
-                "alter table raw.amplitude.events rename to raw.amplitude.events_2",
-                "alter table raw.amplitude.events_2 rename to raw.amplitude.events",
+                "alter table raw.amplitude.ledger drop column loaded_at",
             ),
             "raw tables",
-            "make snowflake-setup",
+            "has no loaded_at",
         ),
         (
-            by_sql(
-                "alter table raw.amplitude.ledger rename column loaded_at to at_2",
-                "alter table raw.amplitude.ledger rename column at_2 to loaded_at",
-            ),
-            "raw tables",
-            "loaded_at",
+            by_sql("alter user amplitude_ci set disabled = true"),
+            "workflow's user",
+            "switched off",
         ),
         (
-            by_sql(
-                "insert into raw.amplitude.ledger select * from raw.amplitude.ledger",
-                "delete from raw.amplitude.ledger",
-            ),
+            by_sql("delete from raw.amplitude.events"),
             "ledger against raw",
-            "doubled",
-        ),
-        (
-            by_sql("delete from raw.amplitude.events", "select 1"),
-            "ledger against raw",
-            "make load-missing",
+            "0 of",
         ),
     ],
 )  # fmt: skip
-def test_the_doctor_finds_a_planted_fault(well, plant, link, words):
-    mend = plant(well)
+def test_what_the_doctor_finds_its_commands_mend(well, plant, link, words):
+    plant(well)
+    found = well.doctor()
+    assert link in found.wrong and words in found.wrong[link], found.said
+    for commands in found.mends.values():
+        for command in commands:
+            if command.startswith(("make l", "make c", "aws ", "alter ", "drop ")):
+                well.mend(command)
+    assert not (left := well.doctor()).wrong, left.said
+
+
+def test_what_was_dropped_comes_back_and_no_row_twice(well):
+    before = run(well.cloud.variables, COUNTED)
+    by_sql(
+        "drop pipe raw.amplitude.ledger_pipe",
+        "drop table raw.amplitude.events",
+        "drop integration amplitude_landing",
+        "drop user amplitude_ci",
+        "revoke insert on table raw.amplitude.ledger from role loader",
+        "revoke create schema on database analytics from role transformer",
+    )(well)
+    found = well.doctor()
+    for link, words in {
+        "pipes": "there is no raw.amplitude.ledger_pipe",
+        "raw tables": "raw.amplitude.events",
+        "storage integration": "does not exist",
+        "workflow's user": "there is no user amplitude_ci",
+        "grants": "loader lacks insert on table raw.amplitude.ledger; transformer"
+        " lacks create schema on database analytics",
+    }.items():
+        assert words in found.wrong[link], found.said
+    well.mend("make cloud-setup AGAIN=1")
+    well.mend("make load-missing")
+    assert not (left := well.doctor()).wrong, left.said
+    assert run(well.cloud.variables, COUNTED) == before
+
+
+COUNTED = (
+    "select filename, count(*) from raw.amplitude.events group by 1 union all"
+    " select filename, count(*) from raw.amplitude.ledger group by 1 order by 1"
+)
+
+
+@pytest.mark.parametrize(
+    "state, mend",
+    [
+        ("STOPPED_STAGE_ALTERED", "drop pipe raw.amplitude.events_pipe"),
+        ("STOPPED_MISSING_TABLE", "make cloud-setup AGAIN=1"),
+        ("STALLED_EXECUTION_ERROR", "select system$pipe_force_resume"),
+    ],
+)
+def test_of_a_pipe_that_stands_still_the_state_is_told(well, state, mend):
+    status = {"executionState": state, "error": "why"}
+    with patch.object(Session, "pipe_status", lambda self, pipe: status):
+        found = well.doctor()
+    assert f"events_pipe is {state} why" in found.wrong["pipes"]
+    assert any(line.startswith(mend) for line in found.mends["pipes"])
+    assert "make load-missing" in found.mends["pipes"]
+
+
+def test_who_may_list_but_not_write_is_found(well):
+    iam = well.cloud.client("iam")
+    policy = iam.get_role_policy(RoleName=f"{STACK}-github", PolicyName="write-landing")
+    fewer = policy["PolicyDocument"] | {
+        "Statement": [
+            statement
+            for statement in policy["PolicyDocument"]["Statement"]
+            if statement["Sid"] != "LandFiles"
+        ]
+    }
+    name = {"RoleName": f"{STACK}-github", "PolicyName": "write-landing"}
+    document = json.dumps(policy["PolicyDocument"])
+    try:
+        iam.put_role_policy(**name, PolicyDocument=json.dumps(fewer))
+        found = well.doctor()
+    finally:
+        iam.put_role_policy(**name, PolicyDocument=document)
+    assert "the workflow may not s3:PutObject events/*" in found.wrong["right to land"]
+    assert "bucket" not in found.wrong
+
+
+def test_rows_that_came_twice_are_found(well):
+    table = "raw.amplitude.ledger"
+    run(well.cloud.variables, f"insert into {table} select * from {table}")
     try:
         found = well.doctor()
     finally:
-        mend()
-    assert link in found and words in found[link], found
+        run(well.cloud.variables, f"delete from {table}")
+        well.mend("make load-missing")
+    assert "doubled" in found.wrong["ledger against raw"]
+
+
+def test_a_clock_that_is_wrong_is_found(well):
+    class Later(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return super().now(tz) + timedelta(minutes=7)
+
+    with patch("snowflake_setup.doctor.datetime", Later):
+        found = well.doctor()
+    assert "420 s ahead" in found.wrong["clock"]
+    assert found.mends["clock"] == ["sudo timedatectl set-ntp true"]
+
+
+@pytest.mark.parametrize(
+    "code, link, mend",
+    [
+        ("ExpiredToken", "AWS", "aws sso login"),
+        ("RequestTimeTooSkewed", "AWS", "sudo timedatectl"),
+        ("AccessDenied", "AWS", "sign in to AWS as somebody who may"),
+    ],
+)
+def test_why_aws_refuses_is_told(well, code, link, mend):
+    refusal = ClientError({"Error": {"Code": code, "Message": "No."}}, "Any")
+
+    def refuse(self, name, arguments):
+        raise refusal
+
+    with patch.object(botocore.client.BaseClient, "_make_api_call", refuse):
+        found = well.doctor()
+    assert found.mends[link][0].startswith(mend), found.said
+    # One look after the other, whatever became of those before.
+    assert "ok     pipes" in found.said and "ok     raw tables" in found.said
+
+
+def test_a_key_that_snowflake_does_not_know_is_told_once(well):
+    def refuse(**parameters):
+        raise DatabaseError(msg="JWT token is invalid", errno=390144)
+
+    with patch("snowflake.connector.connect", refuse):
+        found = well.doctor()
+    assert "JWT token is invalid" in found.wrong["Snowflake, setup role"]
+    assert "set rsa_public_key" in " ".join(found.mends["Snowflake, setup role"])
+    assert "Snowflake, loader role" not in found.wrong
+    assert "ok     notification" not in found.said and "ok     bucket" in found.said
+
+
+def test_a_fault_of_a_check_stops_no_other(well):
+    def fall(patient):
+        raise KeyError("planted")
+
+    with patch.dict("snowflake_setup.doctor.CHECKS", {"clock": fall, "dbt": fall}):
+        finished = well.run("doctor")
+    assert finished.returncode == 1
+    assert "WRONG  clock: unexpected KeyError: 'planted'" in finished.stdout
+    assert len(finished.stdout.split("\nok ")) > 18
+    assert "Traceback" not in finished.stdout + finished.stderr
