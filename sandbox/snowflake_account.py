@@ -155,6 +155,17 @@ def kind_and_name(where: str) -> tuple[str, str]:
     return kind.upper().replace(" ", "_"), name.upper()
 
 
+@answers(r"drop\s+table\s+(?P<name>[\w$.\"]+)")
+def drop_table(cursor: Cursor, match: re.Match) -> list[str]:
+    """`drop table`: what COPY INTO remembers goes with it, what a pipe does stays."""
+    table = full_name(cursor, match["name"])
+    for loaded in list(loaded_names):
+        *names, pipe = loaded
+        if not pipe and ".".join(names).upper() == table:
+            del loaded_names[loaded]
+    return [match[0]]
+
+
 @answers(r"alter\s+stage\s+(?P<name>[\w$.\"]+)\s+set\s+url\s*=\s*'(?P<url>[^']*)'")
 def move_stage(cursor: Cursor, match: re.Match) -> list[str]:
     """`alter stage … set url`, which stops no pipe here as it would in Snowflake."""
@@ -276,10 +287,18 @@ def list_stage(cursor: Cursor, match: re.Match) -> list[str]:
 def copy_history(cursor: Cursor, match: re.Match) -> list[str]:
     """The table function COPY_HISTORY, from fakesnow's view of the loads."""
     schema, table = match["table"].split(".")[-2:]
+    copied = [
+        name
+        for (_, of_schema, of_table, pipe), names in loaded_names.items()
+        if not pipe and (of_schema.lower(), of_table.lower()) == (schema, table)
+        for name in names
+    ]
+    known = ", ".join(f"'{name}'" for name in ["", *copied])
     return [
         f"select {match['columns']} from (select file_name,"
         " case when status = 'LOADED' then 'Loaded' else 'Load failed' end as status,"
-        " first_error_message, last_load_time, table_name, schema_name"
+        " first_error_message, last_load_time, table_name, schema_name,"
+        f" case when file_name not in ({known}) then '{table}_pipe' end as pipe_name"
         f" from {match['database']}.information_schema.load_history) as history"
         f" where table_name = '{table.upper()}' and schema_name = '{schema.upper()}'"
         f" {match['rest'] or ''}"

@@ -90,7 +90,9 @@ def copy_into(
     answers = []
     for file in staged_files(root, folder, pattern):
         name = file.relative_to(root).as_posix()
-        if name in loaded or not is_asked_for(file, name.removeprefix(folder), options):
+        if name in loaded and "FORCE" not in options:
+            continue
+        if not is_asked_for(file, name.removeprefix(folder), options):
             continue
         try:
             lines = read_lines(file, name, replace_invalid)
@@ -125,8 +127,8 @@ def refuse_unknown(
     copy: exp.Copy, options: dict, file_format: dict[str, Any], on_error: str
 ) -> None:
     """Refuse what Snowflake would heed and the code here would pass over."""
-    known = {"FILE_FORMAT", "PATTERN", "ON_ERROR", "FILES", "LOAD_UNCERTAIN_FILES"}
-    unknown = options.keys() - known - {PIPE, PREFIX}
+    known = {"FILE_FORMAT", "PATTERN", "ON_ERROR", "FILES", "FORCE"}
+    unknown = options.keys() - known - {"LOAD_UNCERTAIN_FILES", PIPE, PREFIX}
     unknown |= {
         name
         for name in ("STRIP_OUTER_ARRAY", "STRIP_NULL_VALUES")

@@ -69,7 +69,16 @@ def main(given: Sequence[str] | None = None) -> int:
 def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     """Wait until raw holds every row of the ledger's newest files."""
     newest = None if arguments.all else timedelta(days=arguments.days)
-    files = expected_files(open_landing(settings), newest)
+    landing = open_landing(settings)
+    files = expected_files(landing, newest)
+    if not files:
+        if not expected_files(landing):
+            raise LandingError(
+                f"{settings.landing_url} has no ledger: nothing has landed there yet"
+                " (make ingest), or LANDING is another one than the ingest's"
+            )
+        print(f"nothing to wait for: no export in the last {arguments.days} days")
+        return DONE
     with session(settings, settings.names.loader_role) as snowflake:
         raw = loads.Raw(snowflake, settings)
         comparison = loads.wait_until_loaded(
@@ -109,6 +118,9 @@ def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int
                 after = loads.wait_until_loaded(
                     raw, wanted, arguments.timeout, arguments.pause
                 )
+                for line in loads.copy_what_pipes_leave(raw, repair, after):
+                    print(line)
+                    after = raw.compare(wanted)
                 repair.problems += after.problems(raw.history())
     for problem in repair.problems:
         print(problem)

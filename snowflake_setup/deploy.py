@@ -208,13 +208,7 @@ def _schemachange(
         *(["--schemachange-dry-run"] if dry_run else []),
     ]
     with _environment(settings, role) as environment:
-        finished = subprocess.run(
-            command,
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        )
+        finished = run(command, environment)
     said = COLOURS.sub("", finished.stdout)
     if finished.returncode:
         said = redact(said, settings.secrets)
@@ -222,6 +216,13 @@ def _schemachange(
     for line in said.splitlines():
         if APPLIED.search(line) and (script := SCRIPT.search(line)):
             yield f"{'would run' if dry_run else 'ran'} {folder}/{script[1]}"
+
+
+def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    """Run schemachange, which reads its settings from the environment."""
+    return subprocess.run(
+        command, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
 
 
 def _reason(said: str) -> str:

@@ -31,6 +31,8 @@ class Load:
     """What the load history says of a file."""
 
     is_loaded: bool
+    # By COPY INTO, not by a pipe: COPY takes no file twice that it remembers.
+    is_copied: bool
     error: str
 
 
@@ -120,7 +122,7 @@ class Raw:
         history = {}
         for table in TABLES:
             for row in self._session.rows(
-                "select file_name, status, first_error_message from table("
+                "select file_name, status, first_error_message, pipe_name from table("
                 f"{self._database}.information_schema.copy_history("
                 f"table_name => '{self._schema}.{table}', start_time =>"
                 f" dateadd(day, -{HISTORY_LASTS_DAYS - 1}, current_timestamp())))"
@@ -130,8 +132,12 @@ class Raw:
                 key = self._key(row["file_name"])
                 if not key.startswith(f"{table}/"):
                     key = f"{table}/{key}"
+                is_loaded = row["status"].lower() == "loaded"
+                before = history.get(key)
                 history[key] = Load(
-                    is_loaded=row["status"].lower() == "loaded",
+                    is_loaded=is_loaded,
+                    is_copied=(is_loaded and not row["pipe_name"])
+                    or bool(before and before.is_copied),
                     error=row["first_error_message"] or "",
                 )
         return history
@@ -168,12 +174,13 @@ class Raw:
         )
 
     def copy_statements(
-        self, table: str, files: Sequence[ExpectedFile]
+        self, table: str, files: Sequence[ExpectedFile], *, force: bool
     ) -> Iterator[str]:
         """The pipe's own COPY INTO, for these files alone.
 
-        It asks for files whose load history has ended (64 days), too: that raw holds
-        none of their rows has been seen. Raises SnowflakeError if the pipe has none.
+        That raw holds none of their rows has been seen. So it takes files whose load
+        history has ended (64 days), and with `force` those that COPY has loaded once,
+        and whose rows were deleted since. Raises SnowflakeError if the pipe has none.
         """
         [pipe] = [
             row
@@ -193,7 +200,8 @@ class Raw:
             names = quoted([file.key.removeprefix(f"{table}/") for file in some])
             yield (
                 f"{without_pattern.strip().rstrip(';')}\n"
-                f"files = ({names})\nload_uncertain_files = true"
+                f"files = ({names})\n"
+                f"{'force' if force else 'load_uncertain_files'} = true"
             )
 
     def copy(self, statement: str) -> None:
@@ -293,12 +301,39 @@ def apply_repair(raw: Raw, repair: Repair) -> Iterator[str]:
     for file in repair.refresh:
         raw.refresh(file)
         yield f"queued at {raw.pipe(file.table)}: {file.key}"
+    yield from _copy(raw, repair.copy, raw.history() if repair.copy else {})
+
+
+def copy_what_pipes_leave(raw: Raw, repair: Repair, after: Comparison) -> Iterator[str]:
+    """Copy what was queued at a pipe that has nothing to do any more, and which has not
+    loaded it: it remembers the name, though the rows are gone, as after the table was
+    dropped. Raises SnowflakeError."""
+    history = raw.history()
+    left = [
+        file
+        for file in after.missing
+        if file in repair.refresh
+        and not (file.key in history and history[file.key].error)
+    ]
+    idle = {file.table: raw.is_pipe_idle(file.table) for file in left}
+    yield from _copy(raw, [file for file in left if idle[file.table]], history)
+
+
+def _copy(
+    raw: Raw, files: Sequence[ExpectedFile], history: Mapping[str, Load]
+) -> Iterator[str]:
     for table in TABLES:
-        files = [file for file in repair.copy if file.table == table]
-        if files:
-            for statement in raw.copy_statements(table, files):
-                raw.copy(statement)
-            yield from (f"copied into {table}: {file.key}" for file in files)
+        for force in (False, True):
+            some = [
+                file
+                for file in files
+                if file.table == table
+                and (file.key in history and history[file.key].is_copied) is force
+            ]
+            if some:
+                for statement in raw.copy_statements(table, some, force=force):
+                    raw.copy(statement)
+                yield from (f"copied into {table}: {file.key}" for file in some)
 
 
 def first(lines: Iterable[str]) -> Iterator[str]:

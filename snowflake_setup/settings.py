@@ -121,6 +121,7 @@ class CloudSettings:
             self.aws_secret_key,
             self.given.get("AMP_SECRET_KEY"),
             self.given.get("AWS_SECRET_ACCESS_KEY"),
+            self.given.get("AWS_SESSION_TOKEN"),
         )
         return [value for value in values if value and len(value) > 3]
 
@@ -150,7 +151,7 @@ class CloudSettings:
                 "SNOWFLAKE_AWS_ROLE_ARN", ROLE_ARN, "arn:aws:iam::…:role/…"
             ),
             old_versions_days=reader.number("LANDING_OLD_VERSIONS_DAYS", 30, least=1),
-            archive_days=reader.number("LANDING_ARCHIVE_DAYS", 0),
+            archive_days=reader.number_or_never("LANDING_ARCHIVE_DAYS", least=30),
             expire_days=reader.number("LANDING_EXPIRE_DAYS", 0),
             github_subject=reader.matching(
                 "GITHUB_SUBJECT", SUBJECT, "repo:owner/name:ref:refs/heads/main"
@@ -197,6 +198,9 @@ class _Reader:
         if not value.isdecimal() or int(value) < least:
             raise SettingsError(f"{name} is not a number from {least} on: {value}")
         return int(value)
+
+    def number_or_never(self, name: str, least: int) -> int:
+        return self.number(name, 0, least if self.text(name, "0") != "0" else 0)
 
     def one_of(self, name: str, values: tuple[str, ...]) -> str:
         value = self.text(name, values[0]).lower()

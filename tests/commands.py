@@ -1,6 +1,7 @@
 """Runs this project's commands in the tests' own process: no time for imports."""
 
 import os
+import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -8,6 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import schemachange.cli
+
+from snowflake_setup import deploy
 from snowflake_setup.__main__ import main
 
 
@@ -27,6 +31,7 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
     with (
         TemporaryDirectory() as folder,
         patch.dict(os.environ, environment, clear=True),
+        patch.object(deploy, "run", run_schemachange),
         # It has read its credentials from another environment.
         patch("boto3.DEFAULT_SESSION", None),
         redirect_stdout(out),
@@ -38,3 +43,25 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
         finally:
             os.chdir(before)
     return Finished(code, out.getvalue(), err.getvalue())
+
+
+def run_schemachange(
+    command: list[str], env: dict[str, str]
+) -> subprocess.CompletedProcess:
+    """What deploy runs as a process of its own, without the time that it takes to
+    start; the tests of the emulator start it as it is."""
+    said, code = StringIO(), 0
+    with (
+        patch.dict(os.environ, env, clear=True),
+        patch("sys.argv", command),
+        redirect_stdout(said),
+        redirect_stderr(said),
+    ):
+        try:
+            schemachange.cli.main()
+        except SystemExit as ended:
+            code = int(bool(ended.code))
+        except Exception as error:
+            print("Error:", error)
+            code = 1
+    return subprocess.CompletedProcess(command, code, said.getvalue())
