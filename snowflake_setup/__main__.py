@@ -69,17 +69,17 @@ def main(given: Sequence[str] | None = None) -> int:
 def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     """Wait until raw holds every row of the ledger's newest files."""
     newest = None if arguments.all else timedelta(days=arguments.days)
-    landing = open_landing(settings)
-    files = expected_files(landing, newest)
-    if not files:
-        if not expected_files(landing):
-            raise LandingError(
-                f"{settings.landing_url} has no ledger: nothing has landed there yet"
-                " (make ingest), or LANDING is another one than the ingest's"
-            )
-        print(f"nothing to wait for: no export in the last {arguments.days} days")
-        return DONE
     with session(settings, settings.names.loader_role) as snowflake:
+        landing = open_landing(settings)
+        files = expected_files(landing, newest)
+        if not files:
+            if not expected_files(landing):
+                raise LandingError(
+                    f"{settings.landing_url} has no ledger: nothing has landed there"
+                    " yet (make ingest), or LANDING is another one than the ingest's"
+                )
+            print(f"nothing to wait for: no export in the last {arguments.days} days")
+            return DONE
         raw = loads.Raw(snowflake, settings)
         comparison = loads.wait_until_loaded(
             raw, files, arguments.timeout, arguments.pause

@@ -15,6 +15,16 @@ from snowflake_setup.session import DOES_NOT_EXIST, Session, SnowflakeError, ses
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack
 
+# What the workflow is told only if it is not as by default.
+OTHER_NAMES = (
+    "SNOWFLAKE_ROLE",
+    "SNOWFLAKE_LOADER_ROLE",
+    "SNOWFLAKE_WAREHOUSE",
+    "SNOWFLAKE_RAW_DATABASE",
+    "SNOWFLAKE_RAW_SCHEMA",
+    "SNOWFLAKE_DATABASE",
+    "SNOWFLAKE_MARTS_SCHEMA",
+)
 PIPES = ("events_pipe", "ledger_pipe")
 
 
@@ -181,4 +191,7 @@ def _what_next(settings: CloudSettings, deployed: Deployed) -> Iterator[str]:
         yield f"    LANDING=s3://{settings.bucket}/{settings.prefix}".rstrip("/")
         yield f"    SNOWFLAKE_ACCOUNT={settings.sign_in.account}"
         yield f"    SNOWFLAKE_USER={settings.names.ci_user}"
+        for name in OTHER_NAMES:
+            if settings.given.get(name):
+                yield f"    {name}={settings.given[name]}"
     yield "make doctor looks at every link"

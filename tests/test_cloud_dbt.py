@@ -164,6 +164,7 @@ def test_settings_do_not_show_secrets(key):
         ("SNOWFLAKE_AWS_ROLE_ARN", "arn:aws:iam::1:user/x"),
         ("LANDING", "s3://bucket/it's"),
         ("AWS_STACK", "a b"),
+        ("LANDING_ARCHIVE_DAYS", "7"),
         ("SNOWFLAKE_CI_PUBLIC_KEY_PATH", "/no/such/key.pub"),
     ],
 )

@@ -169,9 +169,9 @@ def test_the_pipes_own_copy_gives_the_rows_that_duckdb_reads(variables, landing)
 
 
 def test_wait_ends_well_once_the_pipes_have_loaded(variables, landing):
-    late = threading.Timer(6, refresh, [variables])
+    late = threading.Timer(2, refresh, [variables])
     late.start()
-    finished = command(variables, "wait-loaded", "--timeout=60", "--pause=1")
+    finished = command(variables, "wait-loaded", "--timeout=60", "--pause=0.3")
     late.join()
     assert finished.returncode == 0, finished.stderr
     assert "raw is complete" in finished.stdout
@@ -184,7 +184,7 @@ def test_wait_names_what_is_missing_when_the_time_is_up(variables, landing):
     refresh(variables)
     [key, *_] = [key for key in wanted(landing) if key.startswith("events/")]
     run(variables, f"delete from raw.amplitude.events where filename = '{key}'")
-    finished = command(variables, "wait-loaded", "--timeout=2", "--pause=1")
+    finished = command(variables, "wait-loaded", "--timeout=0.5", "--pause=0.2")
     assert finished.returncode == 1
     assert f"missing  {key}" in finished.stdout
     assert "make load-missing" in finished.stdout
@@ -198,7 +198,7 @@ def test_wait_sees_a_file_of_which_a_row_is_missing_and_one_twice(variables, lan
         "delete from raw.amplitude.events"
         f" where filename = '{part}' and file_row_number = 1",
     )
-    finished = command(variables, "wait-loaded", "--timeout=1", "--pause=1")
+    finished = command(variables, "wait-loaded", "--timeout=0.5", "--pause=0.2")
     assert finished.returncode == 1 and f"partial  {part}" in finished.stdout
     run(
         variables,
@@ -221,7 +221,7 @@ def test_wait_does_not_wait_for_a_file_that_cannot_load(variables, landing):
 
 
 def test_missing_files_load_once_young_ones_through_the_pipe(variables, landing):
-    finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+    finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout.count("queued at") == len(wanted(landing))
     assert counts(variables) == wanted(landing)
@@ -238,7 +238,7 @@ def test_missing_files_load_once_old_ones_by_copy(variables, landing):
     assert counts(variables) == {}, "REFRESH reaches back 7 days"
     planned = command(variables, "load-missing", "--dry-run")
     assert "would copy into events" in planned.stdout and counts(variables) == {}
-    finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+    finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "queued" not in finished.stdout
     assert counts(variables) == wanted(landing)
@@ -252,7 +252,7 @@ def test_only_what_is_missing_is_loaded(variables, landing):
     [key, *_] = [key for key in wanted(landing) if key.startswith("events/")]
     run(variables, f"delete from raw.amplitude.events where filename = '{key}'")
     age(landing, days=30)
-    finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+    finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert finished.stdout == f"copied into events: {key}\n"
     assert counts(variables) == wanted(landing)
@@ -263,9 +263,23 @@ def test_rows_deleted_since_they_were_loaded_come_back(variables, landing):
     refresh(variables)
     [key, *_] = [key for key in wanted(landing) if key.startswith("events/")]
     run(variables, f"delete from raw.amplitude.events where filename = '{key}'")
-    finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+    finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert counts(variables) == wanted(landing)
+
+
+def test_rows_deleted_twice_come_back_and_a_table_that_was_dropped(variables, landing):
+    """Neither the pipe nor COPY INTO would take a file again that it remembers."""
+    refresh(variables)
+    for lose in [
+        "delete from raw.amplitude.ledger",
+        "delete from raw.amplitude.ledger",
+        "truncate table raw.amplitude.ledger",
+    ]:
+        run(variables, lose)
+        finished = command(variables, "load-missing", "--pause=0.1", "--timeout=1")
+        assert finished.returncode == 0, finished.stdout + finished.stderr
+        assert counts(variables) == wanted(landing)
 
 
 def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):
@@ -273,7 +287,7 @@ def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):
     pause = "alter pipe raw.amplitude.events_pipe set pipe_execution_paused = {}"
     run(variables, pause.format("true"))
     try:
-        finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+        finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
         assert finished.returncode == 1
         assert "events_pipe any more, which still has files waiting" in finished.stdout
         assert not [key for key in counts(variables) if key.startswith("events/")]
@@ -284,9 +298,23 @@ def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):
 def test_a_file_that_is_not_in_the_bucket_is_said_to_be_so(variables, landing):
     [key, *_] = [key for key in wanted(landing) if key.startswith("events/")]
     (landing / key).unlink()
-    finished = command(variables, "load-missing", "--pause=1", "--timeout=20")
+    finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     assert finished.returncode == 1
     assert f"{key} is in the ledger, but not where the stage looks" in finished.stdout
+
+
+def test_no_ledger_is_no_complete_load_and_no_export_is_nothing_to_wait_for(
+    variables, landing
+):
+    for ledger in landing.glob("ledger/*/*/*"):
+        lines = [json.loads(line) for line in ledger.read_text().splitlines()]
+        old = [line | {"exported_at": "2026-01-13T00:00:00+00:00"} for line in lines]
+        ledger.write_text("".join(json.dumps(line) + "\n" for line in old))
+    finished = command(variables, "wait-loaded", "--timeout=1")
+    assert finished.returncode == 0 and "nothing to wait for" in finished.stdout
+    shutil.rmtree(landing / "ledger")
+    finished = command(variables, "wait-loaded", "--timeout=1")
+    assert finished.returncode == 5 and "has no ledger" in finished.stderr
 
 
 def test_expected_failures_are_one_sentence(variables):

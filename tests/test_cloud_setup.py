@@ -45,6 +45,7 @@ class World:
     cloud: Cloud
     environment: dict[str, str]
     said: list[Finished]
+    refused: Finished | None = None
 
     def run(self, *arguments: str, **changes: str) -> Finished:
         return snowflake_setup(self.environment | changes, *arguments)
@@ -120,14 +121,48 @@ def world() -> Iterator[World]:
             "GITHUB_SUBJECT": SUBJECT,
         }
         world = World(accounts, environment, [])
+        # As if somebody else had a warehouse and a role of these names.
+        run(
+            accounts.variables,
+            "create warehouse transforming",
+            "create role transformer",
+        )
+        role_arn = "arn:aws:iam::000000000000:role/any"
+        world.refused = world.run("deploy", SNOWFLAKE_AWS_ROLE_ARN=role_arn)
+        run(accounts.variables, "drop warehouse transforming", "drop role transformer")
         world.said = [
-            world.run("cloud-setup", "--dry-run"),
+            reads_only(lambda: world.run("cloud-setup", "--dry-run")),
             *fail_at_every_step(world),
             world.run("cloud-setup"),
-            world.run("cloud-setup", "--dry-run"),
+            reads_only(lambda: world.run("cloud-setup", "--dry-run")),
             world.run("cloud-setup"),
         ]
         yield world
+
+
+def reads_only(run: Callable[[], Finished]) -> Finished:
+    """Run something; fail if it changes anything in AWS or Snowflake."""
+    asked, called = [], []
+    rows, call = Session.rows, botocore.client.BaseClient._make_api_call
+
+    def ask(self, sql):
+        asked.append(sql)
+        return rows(self, sql)
+
+    def note(self, name, arguments):
+        called.append(name)
+        return call(self, name, arguments)
+
+    with (
+        patch.object(Session, "rows", ask),
+        patch.object(botocore.client.BaseClient, "_make_api_call", note),
+    ):
+        finished = run()
+    reading = ("select ", "show ", "desc ", "describe ", "list ")
+    assert asked and all(sql.startswith(reading) for sql in asked), asked
+    # AssumeRole is the emulated Snowflake's, which lives in this process.
+    assert called and all(name.startswith((*READING, "AssumeRole")) for name in called)
+    return finished
 
 
 def fail_at_every_step(world: World) -> Iterator[Finished]:
@@ -178,6 +213,13 @@ def test_it_goes_on_where_it_failed(world):
     ran = [line for finished in world.said[1:] for line in finished.stdout.split("\n")]
     ran = [line for line in ran if line.startswith("    ran ")]
     assert len(ran) == len(set(ran)), "something ran twice"
+
+
+def test_nothing_of_others_is_taken_over(world):
+    assert world.refused.returncode == 2, world.refused.stdout
+    assert "warehouse transforming (SNOWFLAKE_WAREHOUSE)" in world.refused.stderr
+    assert "role transformer (SNOWFLAKE_ROLE)" in world.refused.stderr
+    assert "role setup, then start again" in world.refused.stderr
 
 
 def test_what_comes_next_is_said(world):
@@ -233,6 +275,45 @@ def test_a_first_deployment_that_failed_is_cleared_away(world):
     free = stack_of(world, AWS_STACK="third", LANDING="s3://free-for-all")
     assert free.deploy(deployed, free.parameters(deployed))
     assert free.deployed().status == "CREATE_COMPLETE"
+
+
+@pytest.mark.parametrize(
+    "seen, done",
+    [
+        # Killed while the stack was made, changed, or rolled back.
+        (["CREATE_IN_PROGRESS", "CREATE_COMPLETE"], ["update_stack"]),
+        (["UPDATE_IN_PROGRESS", "UPDATE_COMPLETE"], ["update_stack"]),
+        (["UPDATE_ROLLBACK_IN_PROGRESS", "UPDATE_ROLLBACK_COMPLETE"], ["update_stack"]),
+        (
+            ["ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE", "DELETE_IN_PROGRESS", ""],
+            ["delete_stack", "create_stack"],
+        ),
+        (["DELETE_IN_PROGRESS", ""], ["create_stack"]),
+    ],
+)
+def test_a_stack_that_is_at_work_is_waited_for(seen, done, monkeypatch):
+    calls = []
+
+    class CloudFormation:
+        def describe_stacks(self, **_):
+            status = seen.pop(0) if seen else "UPDATE_COMPLETE"
+            if not status:
+                error = {"Error": {"Code": "ValidationError", "Message": GONE}}
+                raise ClientError(error, "DescribeStacks")
+            return {"Stacks": [{"StackStatus": status}]}
+
+        def __getattr__(self, name):
+            return lambda **_: calls.append(name)
+
+    monkeypatch.setattr(stack_module, "client", lambda *_: CloudFormation())
+    monkeypatch.setattr(stack_module, "LOOK_AGAIN_SECONDS", 0)
+    settings = CloudSettings.read({"LANDING": "s3://bucket"})
+    stack = Stack(settings)
+    assert stack.deploy(stack.deployed(), {})
+    assert calls == done
+
+
+GONE = "Stack with id amplitude-landing does not exist"
 
 
 # --- Who may do what: the emulated IAM answers ----------------------------------------
@@ -397,8 +478,15 @@ def loaded(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def well(loaded: World) -> World:
     """As `loaded`; the doctor is not told that the TLS rule had to go."""
-    with patch("snowflake_setup.doctor._refuses_plain_http", lambda statements: True):
+    with patch(
+        "snowflake_setup.doctor.aws_side._refuses_plain_http", lambda given: True
+    ):
         yield loaded
+
+
+def test_snowflake_setup_alone_finds_the_role_that_the_stack_made(world):
+    finished = reads_only(lambda: world.run("deploy", "--dry-run"))
+    assert finished.stdout == "Snowflake is as it should be: nothing to run\n"
 
 
 def test_what_lands_is_loaded_on_notice(loaded):
@@ -408,34 +496,8 @@ def test_what_lands_is_loaded_on_notice(loaded):
     assert "nothing is missing" in finished.stdout
 
 
-def reads_only(run: Callable) -> None:
-    """Run something; fail if it changes anything in AWS or Snowflake."""
-    asked, called = [], []
-    rows, call = Session.rows, botocore.client.BaseClient._make_api_call
-
-    def ask(self, sql):
-        asked.append(sql)
-        return rows(self, sql)
-
-    def note(self, name, arguments):
-        called.append(name)
-        return call(self, name, arguments)
-
-    with (
-        patch.object(Session, "rows", ask),
-        patch.object(botocore.client.BaseClient, "_make_api_call", note),
-    ):
-        run()
-    reading = ("select ", "show ", "desc ", "describe ", "list ")
-    assert asked and all(sql.startswith(reading) for sql in asked), asked
-    # AssumeRole is the emulated Snowflake's, which lives in this process.
-    assert called and all(name.startswith((*READING, "AssumeRole")) for name in called)
-
-
 def test_the_doctor_finds_nothing_and_changes_nothing(well):
-    said = []
-    reads_only(lambda: said.append(well.run("doctor")))
-    [finished] = said
+    finished = reads_only(lambda: well.run("doctor"))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     lines = finished.stdout.splitlines()
     assert len(lines) == 21 and all(line.startswith("ok ") for line in lines), lines

@@ -1,5 +1,5 @@
 -- Tells an SNS topic of files that do not load, if one is set; else it does nothing.
--- Safe to run again: an integration that exists is altered, which keeps its external id.
+-- Safe to run again: an integration that exists is left as it is.
 
 {% if error_topic_arn %}
     create notification integration if not exists {{ error_integration }}
@@ -10,10 +10,6 @@
     aws_sns_topic_arn = '{{ error_topic_arn }}'
     aws_sns_role_arn = '{{ error_role_arn }}'
     comment = 'Errors of the pipes that load the Amplitude landing';
-
-    alter notification integration {{ error_integration }} set
-    aws_sns_topic_arn = '{{ error_topic_arn }}'
-    aws_sns_role_arn = '{{ error_role_arn }}';
 
     alter pipe {{ raw_database }}.{{ raw_schema }}.events_pipe
     set error_integration = {{ error_integration }};
