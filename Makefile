@@ -16,13 +16,19 @@ export DO_NOT_TRACK := 1
 
 # Settings come from the environment, then from .env.
 WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
-DBT := $(WITH_SETTINGS) dbt --warn-error
+# With workload identity each command gets a fresh token of the GitHub Actions job.
+WITH_TOKEN := $(if $(filter workload_identity,$(SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
+DBT := $(WITH_SETTINGS) $(WITH_TOKEN) dbt --warn-error
 
 DOCS ?= data/docs
+# DRY_RUN=1: say what would be done, and do nothing.
+DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+# AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
+AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
 .PHONY: help
 help: ## Show this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "%-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: setup
 setup: $(VENV)/.installed ## Install everything into .venv, and dbt's packages
@@ -62,15 +68,54 @@ ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-
 ledger: $(VENV)/.installed ## Show which hours have landed, are empty, too large or missing
 	@python -m ingest --ledger $${START:+--start "$$START"} $${END:+--end "$$END"}
 
+.PHONY: wait-loaded
+wait-loaded: $(VENV)/.installed ## Wait until Snowflake's raw tables hold what has landed
+	@python -m snowflake_setup wait-loaded $(ARGS)
+
+.PHONY: load-missing
+load-missing: $(VENV)/.installed ## Load what has landed and is missing in raw, never twice
+	@python -m snowflake_setup load-missing $(DRY) $(ARGS)
+
+.PHONY: cloud-setup
+cloud-setup: $(VENV)/.installed ## Set up AWS and Snowflake (DRY_RUN=1 only says what it would do)
+	@python -m snowflake_setup cloud-setup $(DRY) $(AGAIN_) $(ARGS)
+
+.PHONY: doctor
+doctor: setup ## Look at every link from Amplitude to the models, and say what mends it
+	@python -m snowflake_setup doctor $(ARGS)
+
+.PHONY: snowflake-setup
+snowflake-setup: $(VENV)/.installed ## Deploy snowflake_setup/ (DRY_RUN=1 only says what it would run)
+	@python -m snowflake_setup deploy $(DRY) $(AGAIN_) $(ARGS)
+
 .PHONY: dbt-build
 dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
 	@mkdir -p data
 	@$(DBT) build $(ARGS)
 
+.PHONY: slim-ci
+slim-ci: setup ## Build what differs from production's manifest (STATE=folder), the rest deferred
+	@$(WITH_SETTINGS) $(WITH_TOKEN) dbt \
+		--warn-error-options '{"error": "all", "warn": ["NoNodesForSelectionCriteria"]}' \
+		build --target $(or $(TARGET),snowflake_ci) --select state:modified+ \
+		--defer --state $${STATE:?the folder of production\'s manifest.json} $(ARGS)
+
+.PHONY: pipeline
+pipeline: ## What the scheduled workflow does: ingest, wait-loaded, dbt-build, docs, summary
+	@$(MAKE) ingest
+	@$(MAKE) wait-loaded
+	@$(MAKE) dbt-build TARGET=snowflake
+	@$(MAKE) docs TARGET=snowflake
+	@$(MAKE) run-summary
+
 .PHONY: emulate
 emulate: setup ## Load the landing into the Snowflake emulator and build all models there
 	@$(WITH_SETTINGS) python -m sandbox.snowflake --landing "$${LANDING:-data/landing}" \
 		-- $(MAKE) dbt-build TARGET=snowflake
+
+.PHONY: run-summary
+run-summary: $(VENV)/.installed ## Say what the last dbt build came to (in GitHub Actions, on the run's page)
+	@python -m snowflake_setup run-summary
 
 .PHONY: docs
 docs: setup ## Write the models' documentation to data/docs
@@ -96,6 +141,7 @@ lint: setup lint-sql ## Check style and conventions of SQL, Python, YAML and wor
 	ruff check
 	ruff format --check
 	yamllint --strict .
+	cfn-lint snowflake_setup/aws/*.yml
 	actionlint
 	zizmor --offline --quiet --persona=pedantic .github
 	python -m pytest --quiet tests/conventions

@@ -27,9 +27,10 @@ import uvicorn
 from fakesnow.instance import FakeSnow
 from starlette.applications import Starlette
 
-from sandbox import snowflake_shims
+from sandbox import snowflake_account, snowflake_shims
 from sandbox.run import run as run_command
 from sandbox.run import split_command
+from sandbox.snowflake_copy import loaded_names
 
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API")
 
@@ -67,7 +68,6 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
             "SNOWFLAKE_PRIVATE_KEY": "",
             "SNOWFLAKE_PRIVATE_KEY_PATH": "",
         }
-        run(variables, "create database if not exists analytics")
         if landing:
             deploy(variables, landing)
             load(variables)
@@ -77,9 +77,10 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
 @contextmanager
 def serve(port: int = 0) -> Iterator[int]:
     """Serve fakesnow with an empty memory on a loopback port (0: any free one)."""
-    fakesnow.server.shared_fs = FakeSnow()
+    fakesnow.server.shared_fs = FakeSnow(create_database_on_connect=False)
     fakesnow.server.sessions = snowflake_shims.Sessions()
-    snowflake_shims.account_objects.clear()
+    snowflake_account.clear()
+    loaded_names.clear()
     try:
         listener = socket.create_server(("127.0.0.1", port))
     except OSError as error:
@@ -124,13 +125,11 @@ def without_account() -> dict[str, str]:
 
 
 def deploy(variables: dict[str, str], landing: Path) -> None:
-    """Deploy snowflake_setup/ with the real schemachange, the landing as its bucket."""
-    raw = variables["SNOWFLAKE_RAW_DATABASE"]
-    run(variables, f"create database if not exists {raw}")
+    """Deploy snowflake_setup/ through its own command, the landing as its bucket."""
     finished = subprocess.run(
-        [Path(sys.executable).with_name("schemachange"), "deploy"],
-        cwd=SETUP,
-        env=without_account() | variables | {"LANDING": landing.resolve().as_uri()},
+        [sys.executable, "-m", "snowflake_setup", "deploy"],
+        cwd=SETUP.parent,
+        env=without_account() | variables | {"LANDING": str(landing.resolve())},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -13,10 +13,9 @@ import hashlib
 import re
 import zlib
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import fakesnow.copy_into
 import pyarrow
@@ -25,7 +24,17 @@ from fakesnow.transforms.options import parse_options
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp, parse_one
 
+from sandbox.snowflake_stage import open_stage
+
 GZIP_MAGIC = b"\x1f\x8b"
+
+# Options that only the emulator writes: it is a pipe that loads, what REFRESH names.
+PIPE, PREFIX = "EMULATED_PIPE", "EMULATED_PREFIX"
+REFRESH_REACHES = timedelta(days=7)
+
+# The names that were loaded into a table, by each pipe and by COPY INTO itself (None):
+# as in Snowflake the one does not know of the other.
+loaded_names: dict[tuple[str, str, str, str | None], set[str]] = {}
 
 # One escape sequence of a JSON string: a surrogate pair, a surrogate alone, or other.
 ESCAPE = re.compile(
@@ -67,26 +76,23 @@ def copy_into(
     url = fakesnow.copy_into.stage_url_from_var(
         stage.removeprefix("@"), connection, database, schema, table_stages, table
     )
-    if not url.startswith("file://"):
-        raise refusal(f"The emulator reads stages on file:// only, not {url}.")
-    root = Path(unquote(url.removeprefix("file://")))
+    connection.fetchall()  # what the look-up of the stage has left
+    root, base = open_stage(url)
+    folder = base + folder
 
     history = f"{table.catalog or database}._fs_information_schema._fs_load_history"
     target = (table.db or schema, table.name)
-    loaded = {
-        name
-        for (name,) in connection.execute(
-            f"select file_name from {history} where status = 'LOADED'"
-            " and schema_name = ? and table_name = ?",
-            target,
-        ).fetchall()
-    }
+    pipe = option(options, PIPE, "") or None
+    catalog = str(table.catalog or database).upper()
+    loaded = loaded_names.setdefault((catalog, *target, pipe), set())
     pattern = re.compile(option(options, "PATTERN", ".*"))
     replace_invalid = bool(file_format.get("REPLACE_INVALID_CHARACTERS"))
     answers = []
     for file in staged_files(root, folder, pattern):
         name = file.relative_to(root).as_posix()
-        if name in loaded:
+        if name in loaded and "FORCE" not in options:
+            continue
+        if not is_asked_for(file, name.removeprefix(folder), options):
             continue
         try:
             lines = read_lines(file, name, replace_invalid)
@@ -97,6 +103,8 @@ def copy_into(
             if on_error == "ABORT_STATEMENT":
                 raise refusal(f"{error}\n  File '{name}'", 100069, "22P02") from None
         answers.append((name, status, count, error))
+        if status == "LOADED":
+            loaded.add(name)
         connection.execute(
             f"insert into {history} by name select ? as schema_name, ? as table_name,"
             " ? as file_name, ? as status, ? as row_count, ? as first_error_message,"
@@ -119,7 +127,8 @@ def refuse_unknown(
     copy: exp.Copy, options: dict, file_format: dict[str, Any], on_error: str
 ) -> None:
     """Refuse what Snowflake would heed and the code here would pass over."""
-    unknown = options.keys() - {"FILE_FORMAT", "PATTERN", "ON_ERROR"}
+    known = {"FILE_FORMAT", "PATTERN", "ON_ERROR", "FILES", "FORCE"}
+    unknown = options.keys() - known - {"LOAD_UNCERTAIN_FILES", PIPE, PREFIX}
     unknown |= {
         name
         for name in ("STRIP_OUTER_ARRAY", "STRIP_NULL_VALUES")
@@ -145,6 +154,19 @@ def staged_files(root: Path, folder: str, pattern: re.Pattern) -> Iterator[Path]
         rest = path.removeprefix(folder)
         if file.is_file() and path.startswith(folder) and pattern.fullmatch(rest):
             yield file
+
+
+def is_asked_for(file: Path, name: str, options: dict[str, exp.Expr]) -> bool:
+    """Whether FILES of the statement, or the prefix of a REFRESH, names the file; no
+    REFRESH takes a file that landed more than 7 days ago."""
+    if "FILES" in options:
+        literals = options["FILES"].expression.find_all(exp.Literal)
+        return name in {literal.name for literal in literals}
+    if PREFIX in options:
+        age = datetime.now(UTC) - datetime.fromtimestamp(file.stat().st_mtime, UTC)
+        prefix = option(options, PREFIX, "")
+        return age < REFRESH_REACHES and name.startswith(prefix)
+    return True
 
 
 def read_lines(file: Path, name: str, replace_invalid: bool) -> pyarrow.Table:

@@ -30,7 +30,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from sandbox.snowflake_copy import copy_into, refusal
+from sandbox.snowflake_copy import PIPE, PREFIX, copy_into, refusal
 
 Cursor = fakesnow.cursor.FakeSnowflakeCursor
 TEXT_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.NVARCHAR)
@@ -106,6 +106,7 @@ def show_query_tag(cursor: Cursor, match: re.Match) -> list[str]:
 # Integrations and pipes: (kind, full name) and the statement that made each. They are
 # remembered and shown again; a pipe is run by REFRESH only, an integration never.
 account_objects: dict[tuple[str, str], str] = {}
+SYSTEM_ROLES = {"ACCOUNTADMIN", "SYSADMIN", "USERADMIN", "SECURITYADMIN", "PUBLIC"}
 KIND = r"(?:storage\s+)?(?P<kind>integration|pipe)\s+"
 OBJECT = KIND + r'(?P<name>[\w$."]+)'
 
@@ -146,15 +147,16 @@ def create_object(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(["status"], (message,))]
 
 
-@answers(r"alter\s+" + OBJECT + r"\s+refresh")
+@answers(r"alter\s+" + OBJECT + r"\s+refresh(?:\s+prefix\s*=\s*'(?P<prefix>[^']*)')?")
 def refresh_pipe(cursor: Cursor, match: re.Match) -> list[str]:
     """`alter pipe … refresh` runs the pipe's COPY INTO at once, and answers what that
     answers (Snowflake only queues the files)."""
-    made_by = definition(object_key(cursor, match))
+    key = object_key(cursor, match)
+    made_by = definition(key)
     copy = re.search(r"\bas\s+(copy\s+into\b.*)", made_by, re.I | re.S)
     if not copy:
         raise refusal("SQL compilation error: a pipe needs AS COPY INTO", 1003, "42000")
-    return [copy[1]]
+    return [f"{copy[1]}\n{PIPE} = '{key[1]}' {PREFIX} = '{match['prefix'] or ''}'"]
 
 
 @answers(r"show\s+(?:storage\s+)?(?P<kind>integration|pipe)s(?:\s+(?:like|in)\s.*)?")
@@ -179,25 +181,11 @@ def show_objects(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(names, *found)]
 
 
-@answers(r"desc(?:ribe)?\s+" + OBJECT)
-def describe_object(cursor: Cursor, match: re.Match) -> list[str]:
-    """`desc integration`, whose two AWS values go into the role's trust policy."""
-    kind, name = key = object_key(cursor, match)
-    made_by = definition(key)
-    if kind == "PIPE":
-        return [rows(["name", "definition"], (name, made_by))]
-    role = re.search(r"storage_aws_role_arn\s*=\s*'([^']*)'", made_by, re.I)
-    user = "arn:aws:iam::000000000000:user/snowflake-emulated"
-    return [
-        rows(
-            ["property", "property_type", "property_value", "property_default"],
-            ("ENABLED", "Boolean", "true", "false"),
-            ("STORAGE_PROVIDER", "String", "S3", ""),
-            ("STORAGE_AWS_IAM_USER_ARN", "String", user, ""),
-            ("STORAGE_AWS_ROLE_ARN", "String", role[1] if role else "", ""),
-            ("STORAGE_AWS_EXTERNAL_ID", "String", "EMULATED_SFCRole=0", ""),
-        )
-    ]
+@answers(r"desc(?:ribe)?\s+pipe\s+(?P<name>[\w$.\"]+)")
+def describe_pipe(cursor: Cursor, match: re.Match) -> list[str]:
+    """`desc pipe`; of integrations: sandbox.snowflake_account."""
+    name = full_name(cursor, match["name"])
+    return [rows(["name", "definition"], (name, definition(("PIPE", name))))]
 
 
 @answers(r"create\s+table\s+if\s+not\s+exists\s+(?P<name>[\w$.\"]+).*")
@@ -520,7 +508,15 @@ describe_any_database()
 
 async def login(request: Request) -> JSONResponse:
     """fakesnow's answer has no master token, without which a client never says that
-    its session has ended."""
+    its session has ended; it knows no role either."""
+    role = (request.query_params.get("roleName") or "").strip('"').upper()
+    made = {name for kind, name in account_objects if kind == "ROLE"}
+    if made and role and role not in made | SYSTEM_ROLES:
+        message = f"Role '{role}' specified in the connect string does not exist or not"
+        details = {"errorCode": "390189", "sqlState": "08001"}
+        message += " authorized. Contact your local system administrator."
+        refused = {"data": details, "code": "390189", "message": message}
+        return JSONResponse(refused | {"success": False})
     answer = json.loads((await fakesnow.server.login_request(request)).body)
     answer["data"]["masterToken"] = answer["data"]["token"]
     answer["data"]["validityInSeconds"] = 36000

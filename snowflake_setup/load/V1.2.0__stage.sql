@@ -4,8 +4,8 @@
 -- Safe to run again: an existing stage is left as it is.
 
 create stage if not exists {{ raw_database }}.{{ raw_schema }}.landing
-    url = '{{ landing_url.rstrip("/") }}/'
-    {% if landing_url.startswith("s3://") %}
+    url = '{{ landing_url }}'
+    {% if is_on_s3 %}
         storage_integration = {{ storage_integration }}
     {% endif %}
     comment = 'Everything that ingest has landed';

@@ -1,10 +1,7 @@
--- Makes the raw database, its schema, and the format of the files that land.
+-- Makes the schema of the raw tables, and the format of the files that land.
 -- Safe to run again: what exists is left as it is.
 
-create database if not exists {{ raw_database }}
-comment = 'Data as it was delivered, before any model touches it';
-
-create schema if not exists {{ raw_database }}.{{ raw_schema }}
+create schema if not exists {{ raw_database }}.{{ raw_schema }} with managed access
 comment = 'Amplitude events and the ledger of what was exported';
 
 -- One JSON object a line, gzipped or not. A character that is not valid Unicode is

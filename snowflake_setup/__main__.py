@@ -1,0 +1,280 @@
+"""The command line: `python -m snowflake_setup --help`."""
+
+import argparse
+import contextlib
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+
+from dotenv import load_dotenv
+
+from ingest.landing import LandingError, open_landing
+from ingest.logs import redact
+from ingest.settings import SettingsError
+from snowflake_setup import deploy, loads
+from snowflake_setup.doctor import Finding, examine
+from snowflake_setup.expected import expected_files
+from snowflake_setup.session import SnowflakeError, github_token, session
+from snowflake_setup.settings import CloudSettings
+from snowflake_setup.setup import cloud_setup
+from snowflake_setup.stack import AwsError, Stack
+from snowflake_setup.summary import build_summary
+
+DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
+UNEXPECTED, INTERRUPTED = 70, 130
+
+EXIT_CODES = """\
+exit codes:
+  0    done
+  1    something is not as it should be: what, and what to do, is said
+  2    a setting or an argument is missing or malformed
+  3    Snowflake refuses, or cannot be reached
+  4    AWS refuses, or cannot be reached
+  5    the landing cannot be read
+  70   a fault of this program
+  130  interrupted; it is safe to start again
+"""
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    arguments = _parser().parse_args(given)
+    load_dotenv(".env")
+    settings = None
+    try:
+        settings = CloudSettings.read(os.environ)
+        return arguments.command(settings, arguments)
+    except SettingsError as error:
+        if not settings and arguments.command is _doctor:
+            print(Finding("settings", False, str(error), ("set it in .env",)))
+            return NOT_AS_IT_SHOULD_BE
+        code, problem = SETTINGS, str(error)
+    except SnowflakeError as error:
+        code, problem = NO_SNOWFLAKE, f"Snowflake: {error}"
+    except AwsError as error:
+        code, problem = NO_AWS, f"AWS: {error}"
+    except LandingError as error:
+        code, problem = NO_LANDING, str(error)
+    except KeyboardInterrupt:
+        code, problem = INTERRUPTED, "interrupted; it is safe to start again"
+    except Exception as error:
+        code, problem = UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
+    secrets = settings.secrets if settings else []
+    print(redact(f"snowflake_setup: {problem}", secrets), file=sys.stderr)
+    return code
+
+
+def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Wait until raw holds every row of the ledger's newest files."""
+    newest = None if arguments.all else timedelta(days=arguments.days)
+    with session(settings, settings.names.loader_role) as snowflake:
+        landing = open_landing(settings)
+        files = expected_files(landing, newest)
+        if not files:
+            if not expected_files(landing):
+                raise LandingError(
+                    f"{settings.landing_url} has no ledger: nothing has landed there"
+                    " yet (make ingest), or LANDING is another one than the ingest's"
+                )
+            print(f"nothing to wait for: no export in the last {arguments.days} days")
+            return DONE
+        raw = loads.Raw(snowflake, settings)
+        comparison = loads.wait_until_loaded(
+            raw, files, arguments.timeout, arguments.pause
+        )
+        if comparison.is_complete:
+            print(f"raw is complete: {comparison}")
+            return DONE
+        history = raw.history()
+    lines = [
+        f"raw is not complete: {comparison}",
+        *loads.first(comparison.problems(history)),
+        "make doctor says why; make load-missing loads what is missing",
+    ]
+    print(*lines, sep="\n")
+    _add_to_github_page(["### Load", "", *(f"- {line}" for line in lines)])
+    return NOT_AS_IT_SHOULD_BE
+
+
+def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Load what the ledger names and raw does not hold, and nothing twice."""
+    files = expected_files(open_landing(settings))
+    with session(settings, settings.names.loader_role) as snowflake:
+        raw = loads.Raw(snowflake, settings)
+        comparison = raw.compare(files)
+        repair = loads.plan_repair(raw, comparison)
+        if arguments.dry_run:
+            for file in repair.refresh:
+                print(f"would queue at {raw.pipe(file.table)}: {file.key}")
+            for file in repair.copy:
+                print(f"would copy into {file.table}: {file.key}")
+        else:
+            for line in loads.apply_repair(raw, repair):
+                print(line)
+            wanted = [*repair.refresh, *repair.copy]
+            if wanted:
+                after = loads.wait_until_loaded(
+                    raw, wanted, arguments.timeout, arguments.pause
+                )
+                for line in loads.copy_what_pipes_leave(raw, repair, after):
+                    print(line)
+                    after = raw.compare(wanted)
+                repair.problems += after.problems(raw.history())
+    for problem in repair.problems:
+        print(problem)
+    if comparison.is_complete:
+        print(f"nothing is missing: {comparison}")
+    return NOT_AS_IT_SHOULD_BE if repair.problems else DONE
+
+
+def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Deploy the SQL: roles, warehouses, databases, stage, pipes, grants."""
+    role_arn = settings.snowflake_role_arn
+    if settings.is_on_s3 and settings.aws_region and not role_arn:
+        deployed = Stack(settings).deployed()
+        role_arn = deployed.outputs.get("SnowflakeRoleArn", "") if deployed else ""
+    done = 0
+    for line in deploy.deploy(
+        settings,
+        *deploy.FOLDERS,
+        role_arn=role_arn,
+        dry_run=arguments.dry_run,
+        again=arguments.again,
+    ):
+        print(line, flush=True)
+        done += 1
+    if not done:
+        print("Snowflake is as it should be: nothing to run")
+    return DONE
+
+
+def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Set up AWS and Snowflake, each told what only the other knows."""
+    for line in cloud_setup(settings, dry_run=arguments.dry_run, again=arguments.again):
+        print(line, flush=True)
+    return DONE
+
+
+def _doctor(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Look at every link, changing nothing: what is wrong, and what mends it."""
+    wrong = 0
+    for finding in examine(settings):
+        print(redact(str(finding), settings.secrets), flush=True)
+        wrong += finding.is_well is False
+    return NOT_AS_IT_SHOULD_BE if wrong else DONE
+
+
+def _with_token(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Run a command with a fresh SNOWFLAKE_TOKEN of this GitHub Actions job."""
+    if not arguments.words:
+        raise SettingsError("with-token needs a command: with-token -- dbt build")
+    token = settings.sign_in.token or github_token()
+    try:
+        finished = subprocess.run(
+            arguments.words, env=os.environ | {"SNOWFLAKE_TOKEN": token}
+        )
+    except OSError as error:
+        raise SettingsError(f"{arguments.words[0]}: {error.strerror}") from error
+    return finished.returncode
+
+
+def _run_summary(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Say what the last dbt build came to."""
+    try:
+        lines = [redact(line, settings.secrets) for line in build_summary()]
+    except OSError:
+        lines = ["### dbt", "", "It did not come to a build: see the steps before."]
+    print(*lines, sep="\n")
+    _add_to_github_page(lines)
+    return DONE
+
+
+def _add_to_github_page(lines: Sequence[str]) -> None:
+    """Add lines to the page of the workflow's run, if this is one.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with contextlib.suppress(OSError), Path(page).open("a") as text:
+            text.write("\n".join(lines) + "\n\n")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m snowflake_setup",
+        description="Set up AWS and Snowflake, see that they work, and watch the load.",
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    commands = parser.add_subparsers(title="commands", required=True)
+    waiting = argparse.ArgumentParser(add_help=False)
+    waiting.add_argument(
+        "--timeout",
+        type=float,
+        default=1800,
+        metavar="SECONDS",
+        help="how long to wait for the load (default: %(default)s)",
+    )
+    waiting.add_argument(
+        "--pause",
+        type=float,
+        default=10,
+        metavar="SECONDS",
+        help="between two looks (default: %(default)s)",
+    )
+
+    for name, function in (("cloud-setup", _cloud_setup), ("deploy", _deploy)):
+        command = _command(commands, name, function)
+        _add_dry_run(command)
+        command.add_argument(
+            "--again",
+            action="store_true",
+            help="run all SQL again: what was dropped or taken away comes back",
+        )
+    _command(commands, "doctor", _doctor)
+
+    _command(commands, "run-summary", _run_summary)
+    with_token = _command(commands, "with-token", _with_token)
+    with_token.add_argument("words", nargs="*", metavar="COMMAND")
+
+    wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
+    wait.add_argument(
+        "--days",
+        type=_days,
+        default=7,
+        help="look at what was exported in the last days (default: %(default)s)",
+    )
+    wait.add_argument("--all", action="store_true", help="look at the whole ledger")
+
+    missing = _command(commands, "load-missing", _load_missing, [waiting])
+    _add_dry_run(missing)
+    return parser
+
+
+def _days(text: str) -> int:
+    if not text.isdecimal() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+    return int(text)
+
+
+def _command(commands, name: str, function, parents=()) -> argparse.ArgumentParser:
+    parser = commands.add_parser(
+        name, parents=parents, help=function.__doc__, description=function.__doc__
+    )
+    parser.set_defaults(command=function)
+    return parser
+
+
+def _add_dry_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--dry-run", action="store_true", help="only say what would be done"
+    )
+
+
+if __name__ == "__main__":
+    exit_code = main()
+    with contextlib.suppress(BrokenPipeError):
+        sys.stdout.flush()
+    sys.exit(exit_code)

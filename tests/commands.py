@@ -1,0 +1,67 @@
+"""Runs this project's commands in the tests' own process: no time for imports."""
+
+import os
+import subprocess
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from io import StringIO
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from unittest.mock import patch
+
+import schemachange.cli
+
+from snowflake_setup import deploy
+from snowflake_setup.__main__ import main
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a command has answered."""
+
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
+    """Run `python -m snowflake_setup` with this environment and no `.env`."""
+    out, err = StringIO(), StringIO()
+    before = Path.cwd()
+    with (
+        TemporaryDirectory() as folder,
+        patch.dict(os.environ, environment, clear=True),
+        patch.object(deploy, "run", run_schemachange),
+        # It has read its credentials from another environment.
+        patch("boto3.DEFAULT_SESSION", None),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        os.chdir(folder)
+        try:
+            code = main(arguments)
+        finally:
+            os.chdir(before)
+    return Finished(code, out.getvalue(), err.getvalue())
+
+
+def run_schemachange(
+    command: list[str], env: dict[str, str]
+) -> subprocess.CompletedProcess:
+    """What deploy runs as a process of its own, without the time that it takes to
+    start; the tests of the emulator start it as it is."""
+    said, code = StringIO(), 0
+    with (
+        patch.dict(os.environ, env, clear=True),
+        patch("sys.argv", command),
+        redirect_stdout(said),
+        redirect_stderr(said),
+    ):
+        try:
+            schemachange.cli.main()
+        except SystemExit as ended:
+            code = int(bool(ended.code))
+        except Exception as error:
+            print("Error:", error)
+            code = 1
+    return subprocess.CompletedProcess(command, code, said.getvalue())

@@ -1,0 +1,191 @@
+"""How dbt and the commands sign in to Snowflake, and what they say of a build."""
+
+import http.server
+import json
+import os
+import sys
+import threading
+from argparse import Namespace
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import patch
+
+import pytest
+from commands import snowflake_setup
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from dbt.adapters.snowflake.connections import SnowflakeCredentials
+from dbt.config.runtime import load_profile
+from dbt.flags import set_from_args
+from dbt_common.context import set_invocation_context
+
+from ingest.settings import SettingsError
+from sandbox.snowflake import without_account
+from snowflake_setup.session import connection_parameters
+from snowflake_setup.settings import CloudSettings
+from snowflake_setup.summary import build_summary
+
+DBT = Path(__file__).parents[1] / "dbt"
+ACCOUNT = {"SNOWFLAKE_ACCOUNT": "org-account", "SNOWFLAKE_USER": "jane@example.com"}
+
+
+@pytest.fixture(scope="module")
+def key() -> str:
+    """A private key, as PEM text."""
+    made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    return made.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    ).decode()
+
+
+def credentials(target: str, **environment: str) -> SnowflakeCredentials:
+    """What dbt makes of profiles.yml."""
+    with patch.dict(
+        os.environ,
+        without_account() | {"DBT_PROFILES_DIR": str(DBT)} | ACCOUNT | environment,
+        clear=True,
+    ):
+        set_from_args(Namespace(PROFILES_DIR=str(DBT)), None)
+        set_invocation_context(os.environ)
+        return load_profile(str(DBT), {}, target_override=target).credentials
+
+
+def test_production_signs_in_with_a_key(key):
+    made = credentials("snowflake", SNOWFLAKE_PRIVATE_KEY=key)
+    assert made.auth_args()["private_key"]
+    assert "token" not in made.auth_args() and "password" not in made.auth_args()
+    assert (made.role, made.warehouse, made.schema) == (
+        "transformer",
+        "transforming",
+        "amplitude",
+    )
+    assert made.query_tag and made.reuse_connections
+
+
+def test_production_signs_in_with_an_identity_token():
+    made = credentials(
+        "snowflake", SNOWFLAKE_AUTHENTICATOR="workload_identity", SNOWFLAKE_TOKEN="jwt"
+    )
+    told = made.auth_args()
+    assert told["authenticator"].upper() == "WORKLOAD_IDENTITY"
+    assert (told["workload_identity_provider"], told["token"]) == ("OIDC", "jwt")
+
+
+def test_people_sign_in_in_the_browser_into_a_schema_of_their_own():
+    made = credentials("snowflake_dev")
+    assert made.auth_args()["authenticator"] == "externalbrowser"
+    assert (made.warehouse, made.schema) == ("developing", "dbt_jane_example_com")
+
+
+def test_a_pull_request_has_its_schema_on_the_small_warehouse(key):
+    made = credentials("snowflake_ci", SNOWFLAKE_PRIVATE_KEY=key, DBT_SCHEMA="ci_pr_7")
+    assert (made.warehouse, made.schema) == ("developing", "ci_pr_7")
+
+
+@pytest.fixture
+def github() -> Iterator[dict[str, str]]:
+    """The address at which a GitHub Actions job gets its tokens."""
+    asked = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            asked.append((self.path, self.headers["Authorization"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps({"value": f"token-{len(asked)}"}).encode())
+
+        def log_message(self, *arguments):
+            pass
+
+    server = http.server.HTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield {
+        "ACTIONS_ID_TOKEN_REQUEST_URL": f"http://127.0.0.1:{server.server_port}/t?v=1",
+        "ACTIONS_ID_TOKEN_REQUEST_TOKEN": "bearer",
+        "asked": asked,
+    }
+    server.shutdown()
+    server.server_close()
+
+
+def test_each_command_gets_a_fresh_token(github, capfd):
+    asked = github.pop("asked")
+    print_token = f"{sys.executable} -c import+os;print(os.environ['SNOWFLAKE_TOKEN'])"
+    command = [word.replace("+", " ") for word in print_token.split()]
+    for number in (1, 2):
+        environment = without_account() | github
+        finished = snowflake_setup(environment, "with-token", "--", *command)
+        assert finished.returncode == 0
+        assert capfd.readouterr().out.strip() == f"token-{number}"
+    path, authorization = asked[0]
+    assert path.endswith("&audience=snowflakecomputing.com")
+    assert authorization == "Bearer bearer"
+
+
+def test_the_commands_sign_in_as_dbt_does(key, tmp_path):
+    def told(**environment: str) -> dict:
+        return connection_parameters(CloudSettings.read(ACCOUNT | environment).sign_in)
+
+    assert told(SNOWFLAKE_PRIVATE_KEY=key)["authenticator"] == "SNOWFLAKE_JWT"
+    file = tmp_path / "key.p8"
+    file.write_text(key)
+    assert told(SNOWFLAKE_PRIVATE_KEY_PATH=str(file))["private_key"]
+    browser = told(SNOWFLAKE_AUTHENTICATOR="externalbrowser")
+    assert browser["authenticator"] == "externalbrowser" and "password" not in browser
+    token = told(SNOWFLAKE_AUTHENTICATOR="workload_identity", SNOWFLAKE_TOKEN="jwt")
+    assert (token["workload_identity_provider"], token["token"]) == ("OIDC", "jwt")
+    for wrong in (
+        {"SNOWFLAKE_PRIVATE_KEY_PATH": "/no/such"},
+        {"SNOWFLAKE_PRIVATE_KEY": "x"},
+    ):
+        with pytest.raises(SettingsError, match="SNOWFLAKE_PRIVATE_KEY"):
+            told(**wrong)
+
+
+def test_settings_do_not_show_secrets(key):
+    settings = CloudSettings.read(
+        ACCOUNT | {"SNOWFLAKE_PRIVATE_KEY": key, "SNOWFLAKE_PASSWORD": "pa55word"}
+    )
+    assert key not in repr(settings) and "pa55word" not in repr(settings)
+    assert {key.strip(), "pa55word"} <= set(settings.secrets)
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [
+        ("SNOWFLAKE_ROLE", "a b"),
+        ("SNOWFLAKE_RAW_SCHEMA", "x; drop table y"),
+        ("SNOWFLAKE_WAREHOUSE_SIZE", "huge"),
+        ("SNOWFLAKE_MONTHLY_CREDITS", "0"),
+        ("GITHUB_SUBJECT", "repo:owner/*:ref:refs/heads/main"),
+        ("GITHUB_SUBJECT", "owner/name"),
+        ("SNOWFLAKE_AWS_ROLE_ARN", "arn:aws:iam::1:user/x"),
+        ("LANDING", "s3://bucket/it's"),
+        ("AWS_STACK", "a b"),
+        ("LANDING_ARCHIVE_DAYS", "7"),
+        ("SNOWFLAKE_CI_PUBLIC_KEY_PATH", "/no/such/key.pub"),
+    ],
+)
+def test_a_malformed_setting_is_named(name, value):
+    with pytest.raises(SettingsError, match=name):
+        CloudSettings.read(ACCOUNT | {name: value})
+
+
+def test_the_summary_names_what_failed(tmp_path):
+    results = [
+        {"status": "success", "unique_id": "model.a", "message": "ok"},
+        {"status": "fail", "unique_id": "test.b", "message": "Got 3 results"},
+        {"status": "error", "unique_id": "model.c", "message": "Database\n  Error"},
+    ]
+    file = tmp_path / "run_results.json"
+    file.write_text(json.dumps({"results": results, "elapsed_time": 61.2}))
+    assert list(build_summary(file)) == [
+        "### dbt",
+        "",
+        "3 nodes in 61 s: 1 error, 1 fail, 1 success",
+        "",
+        "- **fail** `test.b`: Got 3 results",
+        "- **error** `model.c`: Database Error",
+    ]
