@@ -19,6 +19,8 @@ WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
 DBT := $(WITH_SETTINGS) dbt --warn-error
 
 DOCS ?= data/docs
+REPORT ?= data/report
+SITE ?= data/site
 
 .PHONY: help
 help: ## Show this list
@@ -46,12 +48,14 @@ lock: $(VENV)/.installed ## Resolve requirements.in anew, into requirements.txt
 demo: export LANDING := data/demo/landing
 demo: export WAREHOUSE := data/demo/warehouse.duckdb
 demo: export DOCS := data/demo/docs
+demo: export REPORT := data/demo/report
+demo: export SITE := data/demo/site
 demo: export TARGET := duckdb
 demo: export DBT_SCHEMA := amplitude
 demo: export AMP_PROJECT_ID :=
 demo: setup ## Take the sample export the whole way, on this machine alone
 	@python -m sandbox.export_api -- $(MAKE) ingest START=2026-01-12 END=2026-01-18
-	@$(MAKE) dbt-build docs
+	@$(MAKE) dbt-build site
 	@python -m sandbox.summary
 
 .PHONY: ingest
@@ -78,6 +82,19 @@ docs: setup ## Write the models' documentation to data/docs
 	@$(DBT) --quiet docs generate --static $(ARGS)
 	@cp dbt/target/static_index.html $(DOCS)/index.html
 	@echo "docs: $(DOCS)/index.html"
+
+.PHONY: report
+report: setup ## Write the page of charts to data/report
+	@$(WITH_SETTINGS) python -m report $(REPORT)
+
+.PHONY: site
+site: docs report ## Put documentation and report together, to be published from data/site
+	@rm -rf $(SITE)
+	@mkdir -p $(SITE)
+	@cp report/page/index.html $(SITE)/
+	@cp -R $(DOCS) $(SITE)/docs
+	@cp -R $(REPORT) $(SITE)/report
+	@echo "site: $(SITE)/index.html"
 
 .PHONY: test
 test: setup ## Run everything that proves the project
@@ -118,4 +135,4 @@ format: setup ## Rewrite SQL and Python in the project's style
 
 .PHONY: clean
 clean: ## Remove what was built: the demo, dbt's files, caches (not data/landing, not .venv)
-	rm -rf data/demo data/docs dbt/target dbt/dbt_packages .pytest_cache .ruff_cache
+	rm -rf data/demo data/docs data/report data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache
