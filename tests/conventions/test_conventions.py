@@ -31,7 +31,7 @@ READS = {
     "base": {"source"},
     "staging": {"base", "staging", "seed"},
     "intermediate": {"staging", "intermediate"},
-    "marts": {"staging", "intermediate", "marts"},
+    "marts": {"staging", "intermediate", "marts", "seed"},
 }
 ABBREVIATIONS = re.compile(
     r"(^|_)(cnt|avg|sec|secs|num|pkey|ts|dt|amt|qty|usr|evt)(_|$)"

@@ -5,7 +5,7 @@ changes as (
 ),
 
 activity as (
-    select * from {{ ref("int_amplitude__daily_activity") }}
+    select * from {{ ref("int_amplitude__hourly_activity") }}
 ),
 
 identities as (

@@ -10,7 +10,7 @@
 with
 
 activity as (
-    select * from {{ ref("int_amplitude__daily_activity") }}
+    select * from {{ ref("int_amplitude__hourly_activity") }}
 ),
 
 users as (

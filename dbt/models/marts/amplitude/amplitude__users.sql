@@ -37,7 +37,7 @@ session_days as (
 ),
 
 activity as (
-    select * from {{ ref("int_amplitude__daily_activity") }}
+    select * from {{ ref("int_amplitude__hourly_activity") }}
 ),
 
 sessions as (

@@ -31,7 +31,7 @@ changes as (
 
 {%- endif %}
 
--- one row per kind of event in a session's day
+-- one row per hour, kind of event and upload of a session's day
 activity as (
     select
         events.project_id,
@@ -40,6 +40,19 @@ activity as (
         events.occurred_date,
         events.event_date,
         events.event_type,
+        date_trunc('hour', events.occurred_at) as event_hour,
+        events.uploaded_date,
+        -- how late it came: within an hour, a day, a week, 30 days, later
+        case
+            when events.occurred_at is null or events.uploaded_at is null then null
+            {% for seconds in [3600, 86400, 604800, 2592000] -%}
+            when
+                datediff('second', events.occurred_at, events.uploaded_at)
+                < {{ seconds }}
+                then {{ loop.index }}
+            {% endfor -%}
+            else 5
+        end as delay_number,
         count(*) as event_count,
         min(events.occurred_at) as first_occurred_at,
         max(events.occurred_at) as last_occurred_at
@@ -53,7 +66,7 @@ activity as (
                 is not distinct from changes.amplitude_session_id
                 and events.occurred_date is not distinct from changes.occurred_date
     {%- endif %}
-    group by 1, 2, 3, 4, 5, 6
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
 keyed as (
@@ -66,8 +79,15 @@ keyed as (
 final as (
     select
         {{ dbt_utils.generate_surrogate_key(
-            ["session_day_id", "event_date", "event_type"]
-        ) }} as daily_activity_id,
+            [
+                "session_day_id",
+                "event_date",
+                "event_type",
+                "left(event_hour::varchar, 13)",
+                "uploaded_date",
+                "delay_number",
+            ]
+        ) }} as hourly_activity_id,
         *
     from keyed
 )

@@ -1,0 +1,55 @@
+with
+
+activity as (
+    select * from {{ ref("int_amplitude__hourly_activity") }}
+    where
+        unmerged_user_id is not null
+        and event_date is not null
+        and {{ is_activity("event_type") }}
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+-- one row per user and day with an activity
+days as (
+    select
+        activity.project_id,
+        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.event_date,
+        sum(activity.event_count)::bigint as event_count
+    from activity
+    left join identities
+        on
+            activity.project_id = identities.project_id
+            and activity.unmerged_user_id = identities.amplitude_id
+    group by 1, 2, 3
+),
+
+periods as (
+    {% for period in ["day", "week", "month"] -%}
+    select
+        project_id,
+        user_id,
+        '{{ period }}' as period,
+        date_trunc('{{ period }}', event_date)::date as period_started_date,
+        count(*) as active_day_count,
+        sum(event_count)::bigint as event_count
+    from days
+    group by 1, 2, 3, 4
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+final as (
+    select
+        {{ dbt_utils.generate_surrogate_key(
+            ["project_id", "md5(user_id)", "period", "period_started_date"]
+        ) }} as active_period_id,
+        *
+    from periods
+)
+
+select * from final

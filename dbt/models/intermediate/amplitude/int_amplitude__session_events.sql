@@ -1,0 +1,113 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="replace",
+        unique_key="session_id",
+        meta={"touched": "int_amplitude__touched_users"},
+    )
+}}
+
+{% set touched_days %}
+    select distinct days.occurred_date
+    from {{ ref("int_amplitude__session_days") }} as days
+    inner join {{ ref("int_amplitude__touched_users") }} as touched
+        on
+            days.project_id = touched.project_id
+            and days.amplitude_session_id = touched.amplitude_session_id
+{% endset %}
+
+with
+
+events as (
+    select * from {{ ref("stg_amplitude__events") }}
+    where
+        amplitude_session_id is not null
+        and {{ counted_traffic() }}
+        and {{ on_days(touched_days) }}
+),
+
+{% if is_increment() -%}
+-- one row per session that has to be made anew
+touched as (
+    select distinct session_id
+    from {{ ref("int_amplitude__touched_users") }}
+    where session_id is not null
+),
+
+{%- endif %}
+
+-- one row per event of a session, with its place in it by the client's clock
+placed as (
+    select
+        events.event_id,
+        events.project_id,
+        events.user_id,
+        events.session_id,
+        events.event_type,
+        events.element,
+        events.page_domain,
+        events.page_path,
+        events.event_type = '[Amplitude] Page Viewed' as is_page_view,
+        events.occurred_date,
+        events.event_date,
+        events.occurred_at,
+        coalesce(events.client_occurred_at, events.occurred_at) as happened_at,
+        row_number() over (
+            partition by events.session_id
+            order by {{ order_key(
+                "events.client_occurred_at, events.occurred_at", "events.event_id"
+            ) }}
+        ) as session_event_number
+    from events
+    {% if is_increment() -%}
+        inner join touched on events.session_id = touched.session_id
+    {%- endif %}
+),
+
+-- one row per event, with the pages viewed until then and when the next one was
+paged as (
+    select
+        *,
+        count_if(is_page_view) over (
+            partition by session_id
+            order by session_event_number
+            rows between unbounded preceding and current row
+        ) as page_number,
+        count_if(is_page_view) over (partition by session_id) as page_view_count,
+        min(case when is_page_view then happened_at end) over (
+            partition by session_id
+            order by session_event_number
+            rows between 1 following and unbounded following
+        ) as next_page_at,
+        max(happened_at) over (partition by session_id) as ended_at
+    from placed
+),
+
+final as (
+    select
+        event_id,
+        project_id,
+        user_id,
+        session_id,
+        event_type,
+        element,
+        page_domain,
+        page_path,
+        session_event_number,
+        case when is_page_view then page_number end as page_view_number,
+        case when is_page_view then page_view_count end as page_view_count,
+        case
+            when is_page_view
+                then
+                    datediff(
+                        'microsecond', happened_at, coalesce(next_page_at, ended_at)
+                    ) / 1000000.0
+        end as page_seconds,
+        occurred_date,
+        event_date,
+        occurred_at,
+        happened_at
+    from paged
+)
+
+select * from final

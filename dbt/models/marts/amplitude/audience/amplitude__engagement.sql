@@ -1,0 +1,114 @@
+with
+
+periods as (
+    select * from {{ ref("amplitude__periods") }}
+),
+
+active_periods as (
+    select * from {{ ref("int_amplitude__active_periods") }}
+),
+
+activity as (
+    select * from {{ ref("int_amplitude__hourly_activity") }}
+    where unmerged_user_id is not null and event_date is not null
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+-- one row per user, day and kind of event
+days as (
+    select
+        activity.project_id,
+        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.event_type,
+        activity.event_date,
+        sum(activity.event_count) as event_count
+    from activity
+    left join identities
+        on
+            activity.project_id = identities.project_id
+            and activity.unmerged_user_id = identities.amplitude_id
+    group by 1, 2, 3, 4
+),
+
+-- one row per user, period and kind of event
+habits as (
+    {% for period in ["day", "week", "month"] -%}
+    select
+        project_id,
+        user_id,
+        event_type,
+        '{{ period }}' as period,
+        date_trunc('{{ period }}', event_date)::date as period_started_date,
+        sum(event_count) as event_count,
+        count(*) as day_count
+    from days
+    group by 1, 2, 3, 4, 5
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+-- one row per period and kind of event
+counts as (
+    select
+        project_id,
+        period,
+        period_started_date,
+        event_type,
+        count(*) as user_count,
+        sum(event_count)::bigint as event_count,
+        sum(day_count)::bigint as day_count
+    from habits
+    group by 1, 2, 3, 4
+),
+
+-- one row per period
+active as (
+    select
+        project_id,
+        period,
+        period_started_date,
+        count(*) as active_user_count
+    from active_periods
+    group by 1, 2, 3
+),
+
+final as (
+    select
+        {{ dbt_utils.generate_surrogate_key(
+            [
+                "counts.project_id",
+                "counts.period",
+                "counts.period_started_date",
+                "md5(counts.event_type)",
+            ]
+        ) }} as engagement_id,
+        counts.project_id,
+        counts.period,
+        counts.period_started_date,
+        counts.event_type,
+        coalesce(active.active_user_count, 0) as active_user_count,
+        counts.user_count,
+        counts.event_count,
+        counts.user_count / active.active_user_count::double as breadth_rate,
+        counts.event_count / counts.user_count::double as average_event_count,
+        counts.day_count / counts.user_count::double as average_day_count,
+        {{ is_activity("counts.event_type") }} as is_activity,
+        periods.is_complete
+    from counts
+    inner join periods
+        on
+            counts.project_id = periods.project_id
+            and counts.period = periods.period
+            and counts.period_started_date = periods.period_started_date
+    left join active
+        on
+            counts.project_id = active.project_id
+            and counts.period = active.period
+            and counts.period_started_date = active.period_started_date
+)
+
+select * from final

@@ -1,0 +1,215 @@
+{% set sources = [
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "referring_domain",
+] %}
+
+with
+
+sessions as (
+    select * from {{ ref("amplitude__sessions") }}
+),
+
+users as (
+    select * from {{ ref("amplitude__users") }}
+),
+
+key_events as (
+    select * from {{ ref("int_amplitude__key_events") }}
+    where revenue is not null and unmerged_user_id is not null
+),
+
+identities as (
+    select * from {{ ref("stg_amplitude__identities") }}
+    where is_current
+),
+
+channel_rules as (
+    select * from {{ ref("channel_rules") }}
+),
+
+-- one row per session that came from somewhere: a touch
+touches as (
+    select
+        session_id,
+        project_id,
+        user_id,
+        {{ sources | join(", ") }},
+        first_occurred_at as touched_at,
+        {{ order_key("first_occurred_at", "session_id") }} as touch_key
+    from sessions
+    where
+        coalesce({{ sources | join(", ") }}) is not null
+        and first_occurred_at is not null
+),
+
+-- one row per thing that is credited: a session, a first event, one that earns
+results as (
+    select
+        'session' as kind,
+        session_id as result_id,
+        project_id,
+        user_id,
+        {{ reporting_date("first_occurred_at") }} as attributed_date,
+        first_occurred_at as occurred_at,
+        null::double as revenue
+    from sessions
+    union all
+    select
+        'new_user' as kind,
+        project_user_id as result_id,
+        project_id,
+        user_id,
+        first_seen_date as attributed_date,
+        first_seen_at as occurred_at,
+        null::double as revenue
+    from users
+    union all
+    select
+        'revenue' as kind,
+        key_events.event_id as result_id,
+        key_events.project_id,
+        coalesce(identities.user_id, key_events.unmerged_user_id) as user_id,
+        key_events.event_date as attributed_date,
+        key_events.occurred_at,
+        key_events.revenue
+    from key_events
+    left join identities
+        on
+            key_events.project_id = identities.project_id
+            and key_events.unmerged_user_id = identities.amplitude_id
+),
+
+-- one row per result, with the first and the last touch in the days before it
+touched as (
+    select
+        results.kind,
+        results.result_id,
+        results.project_id,
+        results.user_id,
+        results.attributed_date,
+        results.revenue,
+        min_by({{ pack(sources) }}, touches.touch_key) as first_touch,
+        max_by({{ pack(sources) }}, touches.touch_key) as last_touch
+    from results
+    left join touches
+        on
+            results.project_id = touches.project_id
+            and results.user_id = touches.user_id
+            and results.occurred_at >= touches.touched_at
+            and datediff('second', touches.touched_at, results.occurred_at)
+            <= 86400 * {{ var("attribution_window_days") }}
+    group by 1, 2, 3, 4, 5, 6
+),
+
+-- one row per result and way of crediting
+credited as (
+    {% for touch in ["first", "last"] -%}
+    select
+        kind,
+        project_id,
+        user_id,
+        attributed_date,
+        revenue,
+        '{{ touch }}' as touch,
+        {{ unpack(touch ~ "_touch", sources) }}
+    from touched
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+-- one row per day, way of crediting and source
+counted as (
+    select
+        project_id,
+        attributed_date,
+        touch,
+        {{ sources | join(", ") }},
+        count_if(kind = 'session') as session_count,
+        count_if(kind = 'new_user') as new_user_count,
+        count(distinct case when kind = 'revenue' then user_id end)
+            as paying_user_count,
+        count_if(kind = 'revenue') as revenue_event_count,
+        coalesce(sum(revenue), 0)::double as revenue
+    from credited
+    group by 1, 2, 3, 4, 5, 6, 7
+),
+
+-- one row per source
+told_sources as (
+    select distinct {{ sources | join(", ") }}
+    from counted
+),
+
+-- one row per source, with its channel
+channels as (
+    select
+        told_sources.*,
+        coalesce(
+            channel_rules.channel,
+            case
+                when
+                    coalesce(
+                        told_sources.utm_source,
+                        told_sources.utm_medium,
+                        told_sources.utm_campaign
+                    ) is not null
+                    then 'Other campaign'
+                when told_sources.referring_domain is not null then 'Referral'
+                else 'Direct'
+            end
+        ) as channel
+    from told_sources
+    left join channel_rules
+        on
+            coalesce(told_sources.utm_source, '')
+            ilike coalesce(channel_rules.utm_source, '%')
+            and coalesce(told_sources.utm_medium, '')
+            ilike coalesce(channel_rules.utm_medium, '%')
+            and coalesce(told_sources.referring_domain, '')
+            ilike coalesce(channel_rules.referring_domain, '%')
+    qualify
+        row_number() over (
+            partition by {% for source in sources -%}
+                told_sources.{{ source }}{{ ", " if not loop.last }}
+            {%- endfor %}
+            order by channel_rules.rule_number
+        ) = 1
+),
+
+final as (
+    select
+        {{ dbt_utils.generate_surrogate_key(
+            [
+                "counted.project_id",
+                "counted.attributed_date",
+                "counted.touch",
+                "md5(counted.utm_source)",
+                "md5(counted.utm_medium)",
+                "md5(counted.utm_campaign)",
+                "md5(counted.referring_domain)",
+            ]
+        ) }} as attribution_id,
+        counted.project_id,
+        counted.touch,
+        channels.channel,
+        {% for source in sources -%}
+        counted.{{ source }},
+        {% endfor -%}
+        counted.session_count,
+        counted.new_user_count,
+        counted.paying_user_count,
+        counted.revenue_event_count,
+        counted.revenue,
+        counted.attributed_date
+    from counted
+    inner join channels
+        on
+            {% for source in sources -%}
+            counted.{{ source }} is not distinct from channels.{{ source }}
+            {{ "and " if not loop.last }}
+            {%- endfor %}
+)
+
+select * from final
