@@ -130,15 +130,16 @@ SECTIONS = [
                 "retention",
                 "Do new users come back?",
                 "Of the users who were new in a period, those who were active again "
-                "exactly so many periods later, or then or later. A cell is empty "
-                "until the period is over for somebody, and counts only those for "
-                "whom it is.",
+                "exactly so many periods later, or then or later. A cell without "
+                "colour may still grow: its period is not over for all of them, and it "
+                "is not in “All”.",
                 [
                     Column("cohort", "New", "text"),
                     Column("period", "After", "text"),
                     Column("rate", "Came back", "rate"),
                     Column("returned_count", "Users"),
-                    Column("mature_user_count", "of"),
+                    Column("cohort_user_count", "of"),
+                    Column("is_mature", "Period over", "flag"),
                 ],
                 pictures.retention(),
                 [
@@ -146,7 +147,7 @@ SECTIONS = [
                     Choice(
                         "basis",
                         "Counted by",
-                        {"rolling": "24 hours", "calendar": "calendar"},
+                        {"rolling": "hours since", "calendar": "calendar"},
                     ),
                     Choice(
                         "kind",
@@ -228,7 +229,8 @@ SECTIONS = [
                 "pages",
                 "pages",
                 "Which pages do they see?",
-                "Views of a page, without the part of its address behind “?”.",
+                "Views of a page in the chosen days, of the last three months at most. "
+                "The part of an address behind “?” is left out.",
                 [
                     Column("label", "Page", "text"),
                     Column("view_count", "Views"),
@@ -250,8 +252,8 @@ SECTIONS = [
                 "frustrated_sessions",
                 "sessions",
                 "How many sessions meet trouble?",
-                "Share of the day’s sessions with a rage, dead or error click, or with "
-                "clicks that were repeated on one element.",
+                "Share of the day’s sessions with a sign of frustration: what the SDK "
+                "reports, or clicks that were repeated on one element.",
                 [
                     Column("date", "Day", "date"),
                     Column("rate", "Of sessions", "rate"),
@@ -281,8 +283,9 @@ SECTIONS = [
                 "frustrations",
                 "At which elements?",
                 "Rage clicks (four or more within a second), dead clicks (nothing "
-                "happened) and error clicks (an error followed), as the SDK reports "
-                "them; repeat clicks: more than twice in a session on the element.",
+                "happened), error clicks (an error followed) and thrashed cursors (to "
+                "and fro), as the SDK reports them; repeat clicks: more than twice in "
+                "a session on one element.",
                 [
                     Column("label", "Element", "text"),
                     Column("page", "Page", "text"),
@@ -290,6 +293,7 @@ SECTIONS = [
                     Column("rage_click_count", "Rage clicks"),
                     Column("dead_click_count", "Dead clicks"),
                     Column("error_click_count", "Error clicks"),
+                    Column("thrashed_cursor_count", "Thrashed cursors"),
                     Column("repeat_click_count", "Repeat clicks"),
                 ],
                 pictures.frustrating_elements(),
@@ -330,8 +334,8 @@ SECTIONS = [
                     Column("day_number", "Day"),
                     Column("lifetime_value", "Revenue per user", "money"),
                     Column("revenue", "Revenue", "money"),
-                    Column("paying_user_count", "Users who paid"),
-                    Column("mature_user_count", "Users old enough"),
+                    Column("paid_user_count", "Users who paid"),
+                    Column("user_count", "Users old enough"),
                 ],
                 pictures.lifetime_value(),
                 empty="No revenue of users first seen in the chosen days.",

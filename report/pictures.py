@@ -11,7 +11,7 @@ import vl_convert
 
 Colour = alt.Color | alt.ColorValue
 
-BLUE, ORANGE, GREEN, PURPLE = (f"var(--series-{number})" for number in range(1, 5))
+BLUE, ORANGE, GREEN, PURPLE, GREY = (f"var(--series-{n})" for n in range(1, 6))
 DAY = "%a %-d %b %Y"
 COUNT = ",.0f"
 MONEY = ",.2f"
@@ -55,6 +55,7 @@ SIGNS = {
     "rage clicks": ORANGE,
     "dead clicks": BLUE,
     "error clicks": PURPLE,
+    "thrashed cursors": GREY,
     "repeat clicks": GREEN,
 }
 
@@ -78,6 +79,15 @@ def _day(name: str = "date") -> alt.X:
     # In UTC, as days are written: in local time a day may be the one before.
     axis = alt.Axis(format="%-d %b", tickCount=6)
     return alt.X(f"{name}:T", timeUnit="utcyearmonthdate", title=None, axis=axis)
+
+
+def _band(name: str = "date") -> alt.X:
+    """Days, or whatever begins with a day, each with a bar's width."""
+    axis = alt.Axis(format="%-d %b", labelAngle=0, ticks=False)
+    scale = alt.Scale(paddingInner=0.12)
+    return alt.X(
+        f"{name}:O", timeUnit="utcyearmonthdate", title=None, axis=axis, scale=scale
+    )
 
 
 def _day_tip(title: str = "Day") -> alt.Tooltip:
@@ -205,23 +215,22 @@ def retention() -> alt.LayerChart:
         y=alt.Y("cohort:N", sort=None, title=None, axis=alt.Axis(labelPadding=8)),
     )
     scale = alt.Scale(type="threshold", domain=HEAT_STEPS, range=SHADES)
+    shade = alt.Color("rate:Q", scale=scale, legend=None).to_dict()
     cells = base.mark_rect(stroke="var(--card)", strokeWidth=2).encode(
-        color=alt.Color("rate:Q", scale=scale, legend=None),
+        color=alt.condition("datum.is_mature", shade, alt.value("var(--card)")),
         tooltip=[
             alt.Tooltip("cohort:N", title="New"),
             alt.Tooltip("period:N", title="After"),
             _tip("rate", "Came back", RATE),
             _tip("returned_count", "Users"),
-            _tip("mature_user_count", "of"),
+            _tip("cohort_user_count", "of"),
         ],
     )
+    high = {"test": f"datum.rate >= {HEAT_STEPS[4]}", "value": "var(--on-heat-high)"}
+    immature = {"test": "!datum.is_mature", "value": "var(--muted)"}
     texts = base.mark_text(fontSize=11.5).encode(
         text=alt.Text("rate:Q", format=".0%"),
-        fill=alt.condition(
-            f"datum.rate >= {HEAT_STEPS[4]}",
-            alt.value("var(--on-heat-high)"),
-            alt.value("var(--on-heat-low)"),
-        ),
+        fill=alt.FillValue("var(--on-heat-low)", condition=[immature, high]),
     )
     return cells + texts
 
@@ -229,7 +238,7 @@ def retention() -> alt.LayerChart:
 def lifecycle() -> alt.LayerChart:
     base = _chart(260)
     bars = base.mark_bar().encode(
-        x=_day(),
+        x=_band(),
         y=alt.Y("signed_count:Q", title="users", axis=alt.Axis(format=",~f")),
         color=_colour(LIFECYCLE),
         tooltip=[
@@ -323,13 +332,13 @@ def frustrating_pages() -> alt.LayerChart:
 
 def frustrating_elements() -> alt.LayerChart:
     return _bars(
-        "click_count",
+        "sign_count",
         "text",
         [
             alt.Tooltip("label:N", title="Element"),
             alt.Tooltip("page:N", title="Page"),
             alt.Tooltip("series:N", title="Sign"),
-            _tip("click_count", "Clicks"),
+            _tip("sign_count", "Times"),
             _tip("session_count", "Sessions"),
         ],
         _colour(SIGNS),
@@ -341,7 +350,7 @@ def revenue() -> alt.Chart:
         _chart()
         .mark_bar(color=GREEN, cornerRadiusEnd=2)
         .encode(
-            x=_day(),
+            x=_band(),
             y=alt.Y("revenue:Q", title="revenue", axis=alt.Axis(format=",~f")),
             tooltip=[
                 _day_tip(),
@@ -367,7 +376,7 @@ def lifetime_value() -> alt.Chart:
             _tip("day_number", "Day"),
             _tip("lifetime_value", "Revenue per user", MONEY),
             _tip("revenue", "Revenue", MONEY),
-            _tip("mature_user_count", "Users old enough"),
+            _tip("user_count", "Users old enough"),
         ],
     )
     return base.mark_line(

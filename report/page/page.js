@@ -63,10 +63,11 @@ function choose(from, to) {
   [chosen.from, chosen.to] = [within(from || first_date), within(to || last_date)].sort();
   at("from").value = chosen.from;
   at("to").value = chosen.to;
-  for (const button of document.querySelectorAll("[data-days]")) {
-    const is_chosen = chosen.to === last_date && chosen.from === beginning(button.dataset.days);
-    button.setAttribute("aria-pressed", is_chosen);
-  }
+  const buttons = [...document.querySelectorAll("[data-days]")];
+  const pressed = buttons.find(
+    ({ dataset }) => chosen.to === last_date && chosen.from === beginning(dataset.days),
+  );
+  for (const button of buttons) button.setAttribute("aria-pressed", button === pressed);
   return show();
 }
 
@@ -99,12 +100,13 @@ function showTiles(project) {
   // Only days that are all loaded can be held against others.
   const is_comparable = days.from >= settings.days[chosen.project].first_loaded_date;
   const before = is_comparable ? figures(project, days) : {};
+  const until = `to ${FORMATS.date(chosen.to)}`;
   const within = "in the chosen days";
   const tiles = [
     ["active_users", "Active users", "count", `on ${FORMATS.date(chosen.to)}`],
-    ["weekly_users", "Active in 7 days", "count", now.has_whole_week ? "" : "not all 7 days are loaded"],
-    ["monthly_users", "Active in 30 days", "count", now.has_whole_month ? "" : "not all 30 days are loaded"],
-    ["stickiness", "Stickiness", "rate", now.has_whole_month ? "" : "too high: not all 30 days are loaded"],
+    ["weekly_users", "Active in 7 days", "count", now.has_whole_week ? until : "not all 7 days are loaded"],
+    ["monthly_users", "Active in 30 days", "count", now.has_whole_month ? until : "not all 30 days are loaded"],
+    ["stickiness", "Stickiness", "rate", now.has_whole_month ? "of the month’s users come on a day" : "too high: not all 30 days are loaded"],
     ["new_users", "New users", "count", within],
     ["sessions", "Sessions", "count", within],
     ["frustrated_rate", "Sessions with trouble", "rate", within],

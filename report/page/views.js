@@ -127,6 +127,14 @@ function pageNamer(rows) {
     `${domains.size > 1 && page_domain ? page_domain : ""}${page_path ?? ""}` || "(no page)";
 }
 
+const SIGNS = {
+  "rage clicks": "rage_click_count",
+  "dead clicks": "dead_click_count",
+  "error clicks": "error_click_count",
+  "thrashed cursors": "thrashed_cursor_count",
+  "repeat clicks": "repeat_click_count",
+};
+
 const VIEWS = {
   active_users({ active_users }, chosen) {
     const table = during(active_users, "active_date", chosen);
@@ -164,9 +172,10 @@ const VIEWS = {
     return { table: table.some((row) => row.active_user_count) ? table : [], notes: partial(rows, chosen) };
   },
 
+  // Everybody together only where the period is over for all of a cohort.
   retention({ retention }, chosen) {
     const rows = overlapping(retention, "cohort_date", chosen, chosen.period).filter(
-      (row) => row.basis === chosen.basis && row.mature_user_count > 0,
+      (row) => row.basis === chosen.basis,
     );
     const returned =
       chosen.kind === "on" ? "returned_user_count" : "returned_on_or_after_user_count";
@@ -174,16 +183,16 @@ const VIEWS = {
     const cell = (cohort, row) => ({
       cohort,
       period: `${unit} ${row.period_number}`,
-      period_number: row.period_number,
       returned_count: row[returned],
-      mature_user_count: row.mature_user_count,
-      rate: ratio(row[returned], row.mature_user_count),
+      cohort_user_count: row.cohort_user_count,
+      rate: ratio(row[returned], row.cohort_user_count),
+      is_mature: row.is_mature,
     });
     const cohorts = groups(rows, "cohort_date").sort((a, b) => (a[0].date < b[0].date ? -1 : 1));
-    const size = cohorts.reduce((sum, cohort) => sum + cohort[0].cohort_user_count, 0);
-    const all = sums(rows, ["period_number"], [returned, "mature_user_count"])
+    const mature = rows.filter((row) => row.is_mature);
+    const all = sums(mature, ["period_number"], [returned, "cohort_user_count"])
       .sort((a, b) => a.period_number - b.period_number)
-      .map((row) => cell(`All · ${count.format(size)}`, row));
+      .map((row) => cell("All", { ...row, is_mature: true }));
     const cells = (some) =>
       some.flatMap((cohort) =>
         cohort.map((row) =>
@@ -291,13 +300,12 @@ const VIEWS = {
   },
 
   frustrating_elements({ frustrations }, chosen) {
-    const kinds = ["rage", "dead", "error", "repeat"];
     const rows = during(frustrations, "frustrated_date", chosen);
     const nameOf = pageNamer(rows);
     const table = sums(
       rows,
       ["is_rest", "page_domain", "page_path", "element"],
-      ["session_count", ...kinds.map((kind) => `${kind}_click_count`)],
+      ["session_count", ...Object.values(SIGNS)],
     )
       .map((row) => ({
         ...row,
@@ -309,14 +317,14 @@ const VIEWS = {
     return {
       table,
       picture: picture.flatMap((row) =>
-        kinds.map((kind) => ({
+        Object.entries(SIGNS).map(([series, measure]) => ({
           place: row.place,
           label: `${row.label} · ${row.page}`,
           page: row.page,
           text: `${count.format(row.session_count)} sessions`,
           session_count: row.session_count,
-          series: `${kind} clicks`,
-          click_count: row[`${kind}_click_count`],
+          series,
+          sign_count: row[measure],
         })),
       ),
       notes,
@@ -330,9 +338,9 @@ const VIEWS = {
 
   lifetime_value({ lifetime_values }, chosen) {
     const rows = during(lifetime_values, "cohort_date", chosen);
-    const table = sums(rows, ["day_number"], ["revenue", "paying_user_count", "mature_user_count"])
+    const table = sums(rows, ["day_number"], ["revenue", "paid_user_count", "user_count"])
       .sort((a, b) => a.day_number - b.day_number)
-      .map((row) => ({ ...row, lifetime_value: ratio(row.revenue, row.mature_user_count) }));
+      .map((row) => ({ ...row, lifetime_value: ratio(row.revenue, row.user_count) }));
     return { table: table.some((row) => row.revenue) ? table : [] };
   },
 };

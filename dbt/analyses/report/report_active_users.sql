@@ -15,7 +15,7 @@ final as (
         daily_monthly_rate,
         is_complete,
         has_whole_week,
-        has_whole_month,
+        has_whole_month
     from active_users
     -- thirteen months, so that a month can be held against that of the year before
     qualify

@@ -19,7 +19,7 @@ final as (
         count(*) over (
             partition by project_id, period, period_started_date
         ) as event_type_count,
-        is_complete,
+        is_complete
     from engagement
     qualify
         dense_rank() over (

@@ -16,7 +16,8 @@ daily as (
         sum(rage_click_count) as rage_click_count,
         sum(dead_click_count) as dead_click_count,
         sum(error_click_count) as error_click_count,
-        sum(repeat_click_count) as repeat_click_count,
+        sum(thrashed_cursor_count) as thrashed_cursor_count,
+        sum(repeat_click_count) as repeat_click_count
     from frustrations
     group by 1, 2, 3, 4, 5
     qualify
@@ -29,7 +30,7 @@ weighed as (
         *,
         sum(session_count) over (
             partition by project_id, page_domain, page_path, element
-        ) as element_session_count,
+        ) as element_session_count
     from daily
 ),
 
@@ -41,7 +42,7 @@ ranked as (
             partition by project_id
             order by
                 element_session_count desc, page_domain asc, page_path asc, element asc
-        ) as element_number,
+        ) as element_number
     from weighed
 ),
 
@@ -58,7 +59,8 @@ final as (
         sum(rage_click_count) as rage_click_count,
         sum(dead_click_count) as dead_click_count,
         sum(error_click_count) as error_click_count,
-        sum(repeat_click_count) as repeat_click_count,
+        sum(thrashed_cursor_count) as thrashed_cursor_count,
+        sum(repeat_click_count) as repeat_click_count
     from ranked
     group by 1, 2, 3, 4, 5, 6
 )

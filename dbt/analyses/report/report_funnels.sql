@@ -14,7 +14,7 @@ final as (
         user_count,
         entered_user_count,
         average_seconds,
-        is_mature,
+        is_mature
     from funnels
     qualify
         dense_rank() over (

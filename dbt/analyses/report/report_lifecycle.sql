@@ -14,7 +14,7 @@ final as (
         resurrected_user_count,
         dormant_user_count,
         pulse,
-        is_complete,
+        is_complete
     from lifecycle
     qualify
         row_number() over (

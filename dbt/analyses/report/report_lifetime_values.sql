@@ -9,11 +9,11 @@ final as (
         project_id,
         cohort_date,
         day_number,
-        mature_user_count,
-        paying_user_count,
-        revenue,
+        user_count,
+        paid_user_count,
+        revenue
     from lifetime_values
-    where day_number <= 30 and mature_user_count > 0
+    where day_number <= 30
     -- three months of cohorts
     qualify
         dense_rank() over (partition by project_id order by cohort_date desc) <= 92

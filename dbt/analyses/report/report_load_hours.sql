@@ -12,7 +12,7 @@ final as (
         status,
         exported_event_count,
         landed_row_count - older_export_count as loaded_row_count,
-        staged_event_count,
+        staged_event_count
     from load_audit
 )
 

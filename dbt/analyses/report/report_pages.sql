@@ -10,7 +10,7 @@ recent as (
         *,
         sum(view_count) over (
             partition by project_id, page_domain, page_path
-        ) as page_view_count,
+        ) as page_view_count
     from pages
     qualify
         dense_rank() over (partition by project_id order by viewed_date desc) <= 92
@@ -23,7 +23,7 @@ ranked as (
         dense_rank() over (
             partition by project_id
             order by page_view_count desc, page_domain asc, page_path asc
-        ) as page_number,
+        ) as page_number
     from recent
 ),
 
@@ -40,7 +40,7 @@ final as (
         sum(entry_count) as entry_count,
         sum(exit_count) as exit_count,
         sum(bounce_count) as bounce_count,
-        sum(frustrated_session_count) as frustrated_session_count,
+        sum(frustrated_session_count) as frustrated_session_count
     from ranked
     group by 1, 2, 3, 4, 5
 )

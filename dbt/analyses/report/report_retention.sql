@@ -12,10 +12,9 @@ final as (
         cohort_date,
         period_number,
         cohort_user_count,
-        mature_user_count,
         returned_user_count,
         returned_on_or_after_user_count,
-        is_mature,
+        is_mature
     from retention
     where period_number <= 14 and cohort_user_count > 0
     -- three months of days, a year of weeks, two years of months

@@ -14,7 +14,7 @@ final as (
         active_user_count,
         average_revenue_per_user,
         average_revenue_per_paying_user,
-        is_complete,
+        is_complete
     from daily_revenue
     qualify
         row_number() over (partition by project_id order by revenue_date desc) <= 400

@@ -20,7 +20,7 @@ final as (
         sessions.project_id,
         sessions.started_date,
         count(*) as session_count,
-        count(frustrated_sessions.session_id) as frustrated_session_count,
+        count(frustrated_sessions.session_id) as frustrated_session_count
     from sessions
     left join frustrated_sessions
         on sessions.session_id = frustrated_sessions.session_id

@@ -12,7 +12,7 @@ final as (
         active_day_number,
         cumulative_user_count,
         active_user_count,
-        is_complete,
+        is_complete
     from stickiness
     -- a year of weeks, two years of months
     qualify
