@@ -145,7 +145,12 @@ def test_merges_that_come_late_equal_merges_from_the_start(
         "--vars",
         "{use_merges: true, reporting_timezone: America/New_York,"
         " duplicate_window_days: 7, inactive_event_types: [session_start],"
-        " excluded_traffic: []}",
+        " excluded_traffic: [], attribution_window_days: 7, funnels: {"
+        " buy: {order: this, window_hours: 30, steps: [{name: Seen, event_type:"
+        " '[Amplitude] Page Viewed'}, {name: Bought, event_type: Bought}]},"
+        " any: {order: any, window_hours: 800, steps: [{name: Bought, event_type:"
+        " Bought, properties: {utm_source: [x]}}, {name: Seen, event_type:"
+        " ['[Amplitude] Page Viewed', '[Amplitude] Rage Click']}]}}}",
     )
     late = open_duckdb(tmp_path / "landing", tmp_path)
     for parts in (loads[0] + loads[1], loads[2] + loads[3]):

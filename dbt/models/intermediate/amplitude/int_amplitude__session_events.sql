@@ -36,7 +36,8 @@ touched as (
 
 {%- endif %}
 
--- one row per event of a session, with its place in it by the client's clock
+-- one row per event of a session, with its place in it by the client's clock, and its
+-- page's address without what comes before the host and what follows the path
 placed as (
     select
         events.event_id,
@@ -47,6 +48,13 @@ placed as (
         events.element,
         events.page_domain,
         events.page_path,
+        split_part(
+            split_part(
+                substr(events.page_url, position('//' in events.page_url) + 2), '?', 1
+            ),
+            '#',
+            1
+        ) as page_address,
         events.event_type = '[Amplitude] Page Viewed' as is_page_view,
         events.occurred_date,
         events.event_date,
@@ -91,8 +99,15 @@ final as (
         session_id,
         event_type,
         element,
-        page_domain,
-        page_path,
+        coalesce(page_domain, split_part(page_address, '/', 1)) as page_domain,
+        -- of clicks, some versions of the SDK send the address only
+        coalesce(
+            page_path,
+            nullif(
+                substr(page_address, length(split_part(page_address, '/', 1)) + 1), ''
+            ),
+            case when page_address is not null then '/' end
+        ) as page_path,
         session_event_number,
         case when is_page_view then page_number end as page_view_number,
         case when is_page_view then page_view_count end as page_view_count,
