@@ -307,7 +307,7 @@ SECTIONS = [
         "Revenue",
         [
             Chart(
-                "revenue",
+                "daily_revenue",
                 "revenue",
                 "What do they pay?",
                 "Revenue of the day, in the currency it was sent in.",

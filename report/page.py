@@ -9,6 +9,7 @@ import json
 from base64 import b64encode
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,7 @@ def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
     }
 
 
+@cache
 def _library() -> str:
     """Vega and Vega-Embed as one script, which vl-convert carries."""
     script = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")

@@ -103,7 +103,8 @@ function sums(rows, names, measures) {
   }));
 }
 
-const descending = (name) => (a, b) => a.is_rest - b.is_rest || b[name] - a[name];
+const descending = (name) => (a, b) =>
+  a.is_rest - b.is_rest || b[name] - a[name] || (a.label < b.label ? -1 : 1);
 
 // The longest bars, each with its place; the table has the others.
 function longest(rows, what) {
@@ -331,7 +332,7 @@ const VIEWS = {
     };
   },
 
-  revenue({ revenue }, chosen) {
+  daily_revenue({ revenue }, chosen) {
     const table = during(revenue, "revenue_date", chosen);
     return { table: table.some((row) => row.revenue_event_count) ? table : [] };
   },
