@@ -149,14 +149,16 @@ cohorts as (
     group by 1, 2, 3
 ),
 
--- one row per cohort and period of the calendar since
+-- one row per cohort and period of the calendar since, and how many days after the
+-- cohort's it is over
 calendar_cells as (
     select
         cohorts.*,
         own.is_complete as is_complete_cohort,
         'calendar' as basis,
         later.period_number - own.period_number as period_number,
-        later.period_ended_date as last_date
+        own.period_ended_date as cohort_ended_date,
+        datediff('day', own.period_ended_date, later.period_ended_date) as day_count
     from cohorts
     inner join periods as own
         on
@@ -170,17 +172,17 @@ calendar_cells as (
             and own.period_number <= later.period_number
 ),
 
--- one row per cohort and 24 hours, 7 days or 30 days since; the last of the cohort's
--- users to come has them over on this date
+-- one row per cohort and 24 hours, 7 days or 30 days since, and after how many days they
+-- are over for the last of the cohort; 24 hours end on the day after
 rolling_cells as (
     select
         cohorts.*,
         own.is_complete as is_complete_cohort,
         'rolling' as basis,
         days.period_number - 1 as period_number,
-        own.period_ended_date
-        + (lengths.day_count * days.period_number)::int
-        - case when lengths.period = 'day' then 0 else 1 end as last_date
+        own.period_ended_date as cohort_ended_date,
+        lengths.day_count * days.period_number
+        - case when lengths.period = 'day' then 0 else 1 end as day_count
     from cohorts
     inner join lengths on cohorts.period = lengths.period
     inner join loaded_ranges on cohorts.project_id = loaded_ranges.project_id
@@ -276,7 +278,8 @@ counted as (
             ),
             0
         )::bigint as returned_on_or_after_user_count,
-        cells.last_date <= loaded_ranges.last_complete_date as is_mature,
+        datediff('day', cells.cohort_ended_date, loaded_ranges.last_complete_date)
+        >= cells.day_count as is_mature,
         cells.is_complete_cohort
     from cells
     inner join loaded_ranges on cells.project_id = loaded_ranges.project_id

@@ -280,8 +280,8 @@ final as (
         cells.median_seconds,
         cells.average_seconds,
         cells.median_total_seconds,
-        cells.entered_date + cells.window_days <= loaded_ranges.last_complete_date
-            as is_mature,
+        datediff('day', cells.entered_date, loaded_ranges.last_complete_date)
+        >= cells.window_days as is_mature,
         cells.entered_date
     from cells
     inner join loaded_ranges on cells.project_id = loaded_ranges.project_id

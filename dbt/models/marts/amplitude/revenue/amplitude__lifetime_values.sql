@@ -30,13 +30,18 @@ newcomers as (
         users.user_id,
         users.first_seen_at,
         users.first_seen_date as cohort_date,
-        floor(
-            datediff('microsecond', users.first_seen_at, loaded_ranges.loaded_until_at)
-            / 86400000000.0
-        )::bigint as age_days
+        greatest(
+            floor(
+                datediff(
+                    'microsecond', users.first_seen_at, loaded_ranges.loaded_until_at
+                )
+                / 86400000000.0
+            )::bigint,
+            0
+        ) as age_days
     from users
     inner join loaded_ranges on users.project_id = loaded_ranges.project_id
-    where users.first_seen_at < loaded_ranges.loaded_until_at
+    where users.first_seen_date <= loaded_ranges.last_loaded_date
 ),
 
 -- one row per event that earns, with the 24 hours of its user's life that it is in
