@@ -89,14 +89,14 @@ def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
     first_loaded, last_loaded = state.first_hour.date(), state.last_hour.date()
     first = min(
         (
-            row["active_date"]
+            str(row["active_date"])
             for row in answers["active_users"].records()
             if row["project_id"] == state.project_id
         ),
-        default=first_loaded,
+        default=str(first_loaded),
     )
     return {
-        "first_date": str(min(first, first_loaded)),
+        "first_date": min(first, str(first_loaded)),
         "first_loaded_date": str(first_loaded),
         "last_date": str(last_loaded),
     }

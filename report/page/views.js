@@ -103,8 +103,14 @@ function sums(rows, names, measures) {
   }));
 }
 
+const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
+
+// The greatest first, the rest last; equals by their names.
 const descending = (name) => (a, b) =>
-  a.is_rest - b.is_rest || b[name] - a[name] || (a.label < b.label ? -1 : 1);
+  a.is_rest - b.is_rest ||
+  b[name] - a[name] ||
+  compare(a.label, b.label) ||
+  compare(a.page, b.page);
 
 // The longest bars, each with its place; the table has the others.
 function longest(rows, what) {

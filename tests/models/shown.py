@@ -190,7 +190,7 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
         from amplitude__pages
         where viewed_date between $first and $last
         group by 1
-        order by 2 desc
+        order by 2 desc, 1
         limit 1
         """,
         [plain, count, count, rate],
@@ -204,7 +204,7 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
         from amplitude__frustrations
         where frustrated_date between $first and $last
         group by 1, 2
-        order by 3 desc
+        order by 3 desc, 1, 2
         limit 1
         """,
         [plain, plain, *[count] * 6],
