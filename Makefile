@@ -123,14 +123,14 @@ LINT_DBT := cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sq
 
 .PHONY: lint-sql
 lint-sql: setup
-	$(LINT_DBT) lint models tests
+	$(LINT_DBT) lint analyses models tests
 	cd snowflake_setup && sqlfluff lint .
 
 .PHONY: format
 format: setup ## Rewrite SQL and Python in the project's style
 	ruff check --fix
 	ruff format
-	$(LINT_DBT) fix models tests
+	$(LINT_DBT) fix analyses models tests
 	cd snowflake_setup && sqlfluff fix .
 
 .PHONY: clean

@@ -260,10 +260,15 @@ const VIEWS = {
     const last = rows.reduce((date, row) => (row.date > date ? row.date : date), "");
     const table = rows
       .filter((row) => row.date === last)
-      .sort((a, b) => b.user_count - a.user_count || b.event_count - a.event_count)
+      .map((row) => ({ ...row, label: row.event_type ?? "(no name)" }))
+      .sort(
+        (a, b) =>
+          b.user_count - a.user_count ||
+          b.event_count - a.event_count ||
+          compare(a.label, b.label),
+      )
       .map((row) => ({
         ...row,
-        label: row.event_type ?? "(no name)",
         text: `${rate.format(row.breadth_rate)} · ${tenth.format(row.average_event_count)} × each`,
       }));
     if (!table.length) return { table };

@@ -32,4 +32,4 @@ final as (
 )
 
 select * from final
-order by project_id, period, period_started_date, user_count desc, event_type
+order by project_id, period, period_started_date, event_type

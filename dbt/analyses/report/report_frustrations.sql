@@ -66,4 +66,4 @@ final as (
 )
 
 select * from final
-order by project_id, frustrated_date, is_rest, session_count desc, page_path, element
+order by 1, 2, 3, 4, 5

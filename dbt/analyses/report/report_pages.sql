@@ -46,4 +46,4 @@ final as (
 )
 
 select * from final
-order by project_id, viewed_date, is_rest, view_count desc, page_path
+order by 1, 2, 3, 4

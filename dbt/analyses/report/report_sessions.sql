@@ -32,4 +32,4 @@ final as (
 )
 
 select * from final
-order by project_id, started_date
+order by 1, 2
