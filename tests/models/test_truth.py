@@ -100,6 +100,32 @@ def test_sessions_users_and_days_agree_without_stitching(unstitched):
     assert days["new_users"].items() <= dict(seen).items()
 
 
+def test_active_users_retention_and_revenue_agree_without_stitching(unstitched):
+    days = TRUTH["activity by_amplitude_id"]
+    active = unstitched.rows(
+        "select active_date, daily_active_user_count"
+        " from amplitude.amplitude__active_users where is_complete"
+    )
+    assert dict(active) == days["dau"]
+    cells = unstitched.rows(
+        "select cohort_date, period_number, cohort_user_count, returned_user_count"
+        " from amplitude.amplitude__retention where basis = 'calendar'"
+        " and period = 'day' and is_complete_cohort and is_mature"
+    )
+    expected = [
+        (day, int(number), cohort["new_users"], returned)
+        for day, cohort in days["retention"].items()
+        for number, returned in cohort["active_on_day_k"].items()
+        if returned is not None
+    ]
+    assert sorted(cells) == sorted(expected)
+    earned = unstitched.rows(
+        "select count(*), sum(revenue) from amplitude_intermediate"
+        ".int_amplitude__key_events where event_type = 'revenue_amount'"
+    )
+    assert earned == [tuple(TRUTH["revenue"].values())]
+
+
 def test_the_stitched_are_whom_amplitude_merged(sample):
     """And nobody else: of those with events of the user on the device, all."""
     with (TRUTH_DIR / "merged_users.csv").open() as lines:

@@ -22,7 +22,7 @@ viewed as (
         count_if(page_view_number = 1) as entry_count,
         count_if(page_view_number = page_view_count) as exit_count,
         count_if(page_view_count = 1) as bounce_count,
-        avg(page_seconds)::double as average_seconds,
+        round(avg(page_seconds), 6)::double as average_seconds,
         median(page_seconds)::double as median_seconds
     from session_events
     group by 1, 2, 3, 4
