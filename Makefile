@@ -21,6 +21,8 @@ WITH_TOKEN := $(if $(filter workload_identity,$(SNOWFLAKE_AUTHENTICATOR)),python
 DBT := $(WITH_SETTINGS) $(WITH_TOKEN) dbt --warn-error
 
 DOCS ?= data/docs
+REPORT ?= data/report
+SITE ?= data/site
 # DRY_RUN=1: say what would be done, and do nothing.
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 # AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
@@ -52,12 +54,14 @@ lock: $(VENV)/.installed ## Resolve requirements.in anew, into requirements.txt
 demo: export LANDING := data/demo/landing
 demo: export WAREHOUSE := data/demo/warehouse.duckdb
 demo: export DOCS := data/demo/docs
+demo: export REPORT := data/demo/report
+demo: export SITE := data/demo/site
 demo: export TARGET := duckdb
 demo: export DBT_SCHEMA := amplitude
 demo: export AMP_PROJECT_ID :=
 demo: setup ## Take the sample export the whole way, on this machine alone
 	@python -m sandbox.export_api -- $(MAKE) ingest START=2026-01-12 END=2026-01-18
-	@$(MAKE) dbt-build docs
+	@$(MAKE) dbt-build site
 	@python -m sandbox.summary
 
 .PHONY: ingest
@@ -124,6 +128,19 @@ docs: setup ## Write the models' documentation to data/docs
 	@cp dbt/target/static_index.html $(DOCS)/index.html
 	@echo "docs: $(DOCS)/index.html"
 
+.PHONY: report
+report: setup ## Write the page of charts to data/report
+	@$(WITH_SETTINGS) python -m report $(REPORT)
+
+.PHONY: site
+site: docs report ## Put documentation and report together, to be published from data/site
+	@rm -rf $(SITE)
+	@mkdir -p $(SITE)
+	@cp report/page/index.html $(SITE)/
+	@cp -R $(DOCS) $(SITE)/docs
+	@cp -R $(REPORT) $(SITE)/report
+	@echo "site: $(SITE)/index.html"
+
 .PHONY: test
 test: setup ## Run everything that proves the project
 	python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/conventions $(ARGS)
@@ -152,16 +169,16 @@ LINT_DBT := cd dbt && WAREHOUSE=:memory: DBT_PROJECT_DIR=. DBT_PROFILES_DIR=. sq
 
 .PHONY: lint-sql
 lint-sql: setup
-	$(LINT_DBT) lint models tests
+	$(LINT_DBT) lint analyses models tests
 	cd snowflake_setup && sqlfluff lint .
 
 .PHONY: format
 format: setup ## Rewrite SQL and Python in the project's style
 	ruff check --fix
 	ruff format
-	$(LINT_DBT) fix models tests
+	$(LINT_DBT) fix analyses models tests
 	cd snowflake_setup && sqlfluff fix .
 
 .PHONY: clean
 clean: ## Remove what was built: the demo, dbt's files, caches (not data/landing, not .venv)
-	rm -rf data/demo data/docs dbt/target dbt/dbt_packages .pytest_cache .ruff_cache
+	rm -rf data/demo data/docs data/report data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache

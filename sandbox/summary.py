@@ -55,7 +55,8 @@ Top repeat clicks, from amplitude__repeat_clicks:
     print(f"""
 landing:   {os.environ["LANDING"]}
 warehouse: {warehouse}
-docs:      {os.environ["DOCS"]}/index.html""")
+docs:      {os.environ["DOCS"]}/index.html
+report:    {os.environ["REPORT"]}/index.html""")
 
 
 if __name__ == "__main__":

@@ -30,6 +30,8 @@ OF_OTHERS = (
     "TARGET",
     "WAREHOUSE",
     "DOCS",
+    "REPORT",
+    "SITE",
 )
 for name in [name for name in os.environ if name.startswith(OF_OTHERS)]:
     del os.environ[name]

@@ -186,6 +186,19 @@ def test_every_unit_test_is_a_clause_about_its_model(manifest):
         assert test["name"].startswith(f"{test['model']}__"), test["name"]
 
 
+def test_the_exposure_depends_on_what_the_report_reads(manifest):
+    (exposure,) = manifest["exposures"].values()
+    analyses = [
+        node
+        for node in manifest["nodes"].values()
+        if node["resource_type"] == "analysis"
+    ]
+    read = {mart for node in analyses for mart in node["depends_on"]["nodes"]}
+    assert set(exposure["depends_on"]["nodes"]) == read
+    for node in analyses:
+        assert node["description"].startswith("One row"), node["name"]
+
+
 def test_every_macro_is_small_described_and_in_a_file_of_its_own(manifest):
     described = {
         macro["name"]: macro

@@ -1,0 +1,23 @@
+with
+
+lifetime_values as (
+    select * from {{ ref('amplitude__lifetime_values') }}
+),
+
+final as (
+    select
+        project_id,
+        cohort_date,
+        day_number,
+        user_count,
+        paid_user_count,
+        revenue
+    from lifetime_values
+    where day_number <= 30
+    -- three months of cohorts
+    qualify
+        dense_rank() over (partition by project_id order by cohort_date desc) <= 92
+)
+
+select * from final
+order by project_id, cohort_date, day_number

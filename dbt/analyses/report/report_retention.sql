@@ -1,0 +1,28 @@
+with
+
+retention as (
+    select * from {{ ref('amplitude__retention') }}
+),
+
+final as (
+    select
+        project_id,
+        basis,
+        period,
+        cohort_date,
+        period_number,
+        cohort_user_count,
+        returned_user_count,
+        returned_on_or_after_user_count,
+        is_mature
+    from retention
+    where period_number <= 14 and cohort_user_count > 0
+    -- three months of days, a year of weeks, two years of months
+    qualify
+        dense_rank() over (
+            partition by project_id, basis, period order by cohort_date desc
+        ) <= case period when 'day' then 92 when 'week' then 53 else 24 end
+)
+
+select * from final
+order by project_id, basis, period, cohort_date, period_number

@@ -1,0 +1,1 @@
+select '{{ var("reporting_timezone") }}' as reporting_timezone

@@ -1,0 +1,1 @@
+"""One static page that shows the marts: `make report`."""

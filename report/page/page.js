@@ -1,0 +1,284 @@
+// Puts the views on the page: tiles, charts, tables; follows what the reader chooses.
+//
+// Names of events, pages and elements come from whoever sends events. They become text
+// (textContent, values of Vega), never markup, and never part of an expression.
+
+const at = (id) => document.getElementById(id);
+const settings = JSON.parse(at("settings").textContent);
+const answers = Object.fromEntries(
+  Object.entries(JSON.parse(at("answers").textContent)).map(([name, { columns, rows }]) => [
+    name,
+    rows.map((row) => Object.fromEntries(columns.map((column, place) => [column, row[place]]))),
+  ]),
+);
+
+const chosen = { project: null, from: null, to: null };
+const charts = new Map();
+
+function element(tag, properties = {}, ...children) {
+  const made = Object.assign(document.createElement(tag), properties);
+  made.append(...children);
+  return made;
+}
+
+const shown = (value, format) =>
+  value === null || value === undefined || value === "" ? "–" : FORMATS[format](value);
+
+function ofProject() {
+  return Object.fromEntries(
+    Object.entries(answers).map(([name, rows]) => [
+      name,
+      rows.filter((row) => row.project_id === chosen.project),
+    ]),
+  );
+}
+
+// ---- Days
+
+// The first day of the last so many; "loaded": since the first upload hour, before which
+// there is only what came late; "all": since the first event.
+function beginning(days) {
+  const { first_date, first_loaded_date, last_date } = settings.days[chosen.project];
+  const start = { all: first_date, loaded: first_loaded_date }[days] ?? shift(last_date, 1 - days);
+  return start < first_date ? first_date : start;
+}
+
+function chooseProject(project) {
+  chosen.project = project;
+  for (const state of document.querySelectorAll("[data-load]")) {
+    state.hidden = state.dataset.load !== project;
+  }
+  const { first_date, last_date } = settings.days[project];
+  for (const input of [at("from"), at("to")]) {
+    input.min = first_date;
+    input.max = last_date;
+  }
+  const [recent, loaded] = [beginning(30), beginning("loaded")];
+  return choose(loaded > recent ? loaded : recent, last_date);
+}
+
+function choose(from, to) {
+  const { first_date, last_date } = settings.days[chosen.project];
+  const within = (date) => (date < first_date ? first_date : date > last_date ? last_date : date);
+  [chosen.from, chosen.to] = [within(from || first_date), within(to || last_date)].sort();
+  at("from").value = chosen.from;
+  at("to").value = chosen.to;
+  const buttons = [...document.querySelectorAll("[data-days]")];
+  const pressed = buttons.find(
+    ({ dataset }) => chosen.to === last_date && chosen.from === beginning(dataset.days),
+  );
+  for (const button of buttons) button.setAttribute("aria-pressed", button === pressed);
+  return show();
+}
+
+// ---- Tiles
+
+function figures(project, days) {
+  const last = during(project.active_users ?? [], "active_date", days).at(-1) ?? {};
+  const sum = (name, date, measure) =>
+    project[name]?.length ? total(during(project[name], date, days), measure) : null;
+  const sessions = sum("sessions", "started_date", "session_count");
+  const frustrated = sum("sessions", "started_date", "frustrated_session_count");
+  return {
+    active_users: last.daily_active_user_count,
+    weekly_users: last.weekly_active_user_count,
+    monthly_users: last.monthly_active_user_count,
+    new_users: sum("active_users", "active_date", "new_user_count"),
+    sessions,
+    stickiness: last.daily_monthly_rate,
+    frustrated_rate: ratio(frustrated, sessions),
+    revenue: sum("revenue", "revenue_date", "revenue"),
+    has_whole_week: last.has_whole_week,
+    has_whole_month: last.has_whole_month,
+  };
+}
+
+function showTiles(project) {
+  const length = 1 + Math.round((new Date(chosen.to) - new Date(chosen.from)) / 86_400_000);
+  const days = { from: shift(chosen.from, -length), to: shift(chosen.from, -1) };
+  const now = figures(project, chosen);
+  // Only days that are all loaded can be held against others.
+  const is_comparable = days.from >= settings.days[chosen.project].first_loaded_date;
+  const before = is_comparable ? figures(project, days) : {};
+  const until = `to ${FORMATS.date(chosen.to)}`;
+  const within = "in the chosen days";
+  const tiles = [
+    ["active_users", "Active users", "count", `on ${FORMATS.date(chosen.to)}`],
+    ["weekly_users", "Active in 7 days", "count", now.has_whole_week ? until : "not all 7 days are loaded"],
+    ["monthly_users", "Active in 30 days", "count", now.has_whole_month ? until : "not all 30 days are loaded"],
+    ["stickiness", "Stickiness", "rate", now.has_whole_month ? "of the month’s users come on a day" : "too high: not all 30 days are loaded"],
+    ["new_users", "New users", "count", within],
+    ["sessions", "Sessions", "count", within],
+    ["frustrated_rate", "Sessions with trouble", "rate", within],
+    ["revenue", "Revenue", "amount", within],
+  ];
+  at("tiles").replaceChildren(
+    ...tiles
+      .filter(([name]) => typeof now[name] === "number")
+      .map(([name, label, format, note]) =>
+        element(
+          "div",
+          { className: "tile", id: `tile-${name}` },
+          element("dt", { textContent: label }),
+          element("dd", { className: "value", textContent: shown(now[name], format) }),
+          element("dd", {
+            className: "note",
+            textContent: change(now[name], before[name], format, length) ?? note,
+          }),
+        ),
+      ),
+  );
+}
+
+function change(now, before, format, length) {
+  if (!before) return null;
+  const difference = format === "rate" ? (now - before) * 100 : now / before - 1;
+  const size =
+    format === "rate" ? `${tenth.format(Math.abs(difference))} points` : rate.format(Math.abs(difference));
+  const sign = { 1: "▲ ", [-1]: "▼ " }[Math.sign(difference)] ?? "";
+  return `${sign}${size} on the ${length} days before`;
+}
+
+// ---- Charts
+
+function choices(chart) {
+  return Object.fromEntries(
+    chart.choices.map(({ name }) => [name, at(`${chart.name}-${name}`).value]),
+  );
+}
+
+async function draw(chart, project) {
+  const { table, picture = table, notes = [] } = VIEWS[chart.name](project, {
+    ...chosen,
+    ...choices(chart),
+  });
+  const figure = at(chart.name);
+  figure.classList.toggle("empty", !table.length);
+  figure.querySelector(".notes").textContent = table.length ? notes.join(" ") : "";
+  chart.rows = table;
+  showTable(chart, figure);
+  if (!table.length) return;
+  if (charts.has(chart.name)) {
+    const { view } = await charts.get(chart.name);
+    await view.data("rows", picture).resize().runAsync();
+    return;
+  }
+  chart.spec.data.find(({ name }) => name === "rows").values = picture;
+  const embedded = vegaEmbed(figure.querySelector(".picture"), chart.spec, {
+    actions: false,
+    // Expressions are interpreted: the page forbids itself eval.
+    ast: true,
+    defaultStyle: false,
+    renderer: "svg",
+    tooltip: { disableDefaultStyle: true },
+  });
+  charts.set(chart.name, embedded);
+  await embedded;
+}
+
+function showTable(chart, figure) {
+  const details = figure.querySelector("details");
+  if (!details.open) return;
+  const numeric = (format) => !["text", "date", "flag"].includes(format);
+  const body = chart.rows.map((row) =>
+    element(
+      "tr",
+      {},
+      ...chart.columns.map(({ name, format }, place) =>
+        element(place ? "td" : "th", {
+          textContent: shown(row[name], format),
+          className: numeric(format) ? "number" : "",
+          ...(place ? {} : { scope: "row" }),
+        }),
+      ),
+    ),
+  );
+  details.querySelector("tbody").replaceChildren(...body);
+}
+
+// A spreadsheet runs a cell that begins like a formula; behind an apostrophe it is text.
+function csvCell(value) {
+  if (typeof value === "number") return String(value);
+  const text = String(value ?? "");
+  const safe = /^[\s]*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return `"${safe.replaceAll('"', '""')}"`;
+}
+
+function download(chart) {
+  const lines = [
+    chart.columns.map(({ title }) => csvCell(title)),
+    ...chart.rows.map((row) => chart.columns.map(({ name }) => csvCell(row[name]))),
+  ];
+  const text = lines.map((cells) => cells.join(",") + "\r\n").join("");
+  // Spreadsheets take a file for UTF-8 if it says so.
+  const url = URL.createObjectURL(new Blob(["\ufeff", text], { type: "text/csv" }));
+  element("a", { href: url, download: `${chart.name}.csv` }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+async function show() {
+  delete document.documentElement.dataset.drawn;
+  const project = ofProject();
+  showTiles(project);
+  at("status").textContent = `${FORMATS.date(chosen.from)} to ${FORMATS.date(chosen.to)}`;
+  // One after the other, so that the first ones are seen soon.
+  for (const chart of settings.charts) await draw(chart, project);
+  document.documentElement.dataset.drawn = "";
+}
+
+// ---- What the reader does
+
+function listen() {
+  at("project")?.addEventListener("change", ({ target }) => chooseProject(target.value));
+  for (const input of [at("from"), at("to")]) {
+    input.addEventListener("change", () => choose(at("from").value, at("to").value));
+  }
+  for (const button of document.querySelectorAll("[data-days]")) {
+    button.addEventListener("click", () => {
+      const { last_date } = settings.days[chosen.project];
+      choose(beginning(button.dataset.days), last_date);
+    });
+  }
+  for (const chart of settings.charts) {
+    const figure = at(chart.name);
+    for (const { name } of chart.choices) {
+      at(`${chart.name}-${name}`).addEventListener("change", () => draw(chart, ofProject()));
+    }
+    figure.querySelector("details").addEventListener("toggle", () => showTable(chart, figure));
+    figure.querySelector(".download").addEventListener("click", () => download(chart));
+  }
+}
+
+function fillChoices() {
+  for (const chart of settings.charts) {
+    for (const { name, options } of chart.choices) {
+      if (Object.keys(options).length) continue;
+      const values = new Set(answers[chart.answer].map((row) => row[name]));
+      const made = [...values].sort().map((value) => element("option", { value, textContent: value }));
+      at(`${chart.name}-${name}`).append(...made);
+    }
+  }
+}
+
+// The system's theme, until the reader chooses one.
+function followTheme() {
+  const root = document.documentElement;
+  const dark = matchMedia("(prefers-color-scheme: dark)");
+  const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
+  const label = () => at("theme").setAttribute("aria-pressed", isDark());
+  at("theme").addEventListener("click", () => {
+    root.dataset.theme = isDark() ? "light" : "dark";
+    label();
+  });
+  dark.addEventListener("change", label);
+  label();
+}
+
+followTheme();
+if (settings.projects.length) {
+  fillChoices();
+  listen();
+  chooseProject(settings.projects[0]);
+} else {
+  document.documentElement.dataset.drawn = "";
+}
