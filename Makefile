@@ -105,11 +105,11 @@ slim-ci: setup ## Build what differs from production's manifest (STATE=folder), 
 		--defer --state $${STATE:?the folder of production\'s manifest.json} $(ARGS)
 
 .PHONY: pipeline
-pipeline: ## What the scheduled workflow does: ingest, wait-loaded, dbt-build, docs, summary
+pipeline: ## What the scheduled workflow does: ingest, wait-loaded, dbt-build, site, summary
 	@$(MAKE) ingest
 	@$(MAKE) wait-loaded
 	@$(MAKE) dbt-build TARGET=snowflake
-	@$(MAKE) docs TARGET=snowflake
+	@$(MAKE) site TARGET=snowflake
 	@$(MAKE) run-summary
 
 .PHONY: emulate
