@@ -79,6 +79,10 @@ docs: setup ## Write the models' documentation to data/docs
 	@cp dbt/target/static_index.html $(DOCS)/index.html
 	@echo "docs: $(DOCS)/index.html"
 
+.PHONY: metrics
+metrics: setup ## Ask for metrics (ARGS="--metrics sessions --group-by metric_time__week")
+	@$(WITH_SETTINGS) mf query $(ARGS)
+
 .PHONY: test
 test: setup ## Run everything that proves the project
 	python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/conventions $(ARGS)
