@@ -130,7 +130,7 @@ docs: setup ## Write the models' documentation to data/docs
 
 .PHONY: report
 report: setup ## Write the page of charts to data/report
-	@$(WITH_SETTINGS) python -m report $(REPORT)
+	@$(WITH_SETTINGS) $(WITH_TOKEN) python -m report $(REPORT)
 
 .PHONY: site
 site: docs report ## Put documentation and report together, to be published from data/site
@@ -140,6 +140,10 @@ site: docs report ## Put documentation and report together, to be published from
 	@cp -R $(DOCS) $(SITE)/docs
 	@cp -R $(REPORT) $(SITE)/report
 	@echo "site: $(SITE)/index.html"
+
+.PHONY: metrics
+metrics: setup ## Ask for metrics (ARGS="--metrics sessions --group-by metric_time__week")
+	@$(WITH_SETTINGS) mf query $(ARGS)
 
 .PHONY: test
 test: setup ## Run everything that proves the project

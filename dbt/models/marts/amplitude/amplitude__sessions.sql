@@ -134,7 +134,7 @@ described as (
 
         -- booleans
         -- DuckDB 2.0.0 takes `=` for false here when no user is merged
-        page_view_count is not distinct from 1 as is_bounced,
+        (page_view_count is not distinct from 1) as is_bounced,
 
         -- dates
         {{ reporting_date("started_at") }} as started_date,
