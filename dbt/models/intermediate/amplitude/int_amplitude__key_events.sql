@@ -36,15 +36,15 @@ described as (
         unmerged_user_id,
         amplitude_session_id,
         event_type,
-        {% for funnel, definition in var("funnels").items() -%}
-            {% for step in definition.steps -%}
-        case
-            when {{ is_funnel_step(step) }}
-                then '|{{ funnel }}:{{ loop.index }}|' else ''
-        end ||
-            {% endfor -%}
-        {% endfor -%}
-        '' as funnel_steps,
+        ''
+        {%- for funnel, definition in var("funnels").items() %}
+        {%- for step in definition.steps %}
+        || case
+            when {{ is_funnel_step(step) }} then '|{{ funnel }}:{{ loop.index }}|'
+            else ''
+        end
+        {%- endfor %}
+        {%- endfor %} as funnel_steps,
         coalesce(revenue, price * coalesce(quantity, 1)) as revenue,
         event_date,
         occurred_at

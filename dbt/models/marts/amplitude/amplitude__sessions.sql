@@ -133,7 +133,8 @@ described as (
         datediff('microsecond', started_at, ended_at) / 1000000.0 as duration_seconds,
 
         -- booleans
-        page_view_count = 1 as is_bounced,
+        -- DuckDB 2.0.0 takes `=` for false here when no user is merged
+        (page_view_count is not distinct from 1) as is_bounced,
 
         -- dates
         {{ reporting_date("started_at") }} as started_date,

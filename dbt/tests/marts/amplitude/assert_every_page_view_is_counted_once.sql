@@ -1,5 +1,5 @@
--- A returned row is a project whose pages were viewed, entered, left or bounced off more
--- or less often than its sessions say.
+-- A returned row is a project whose pages were viewed, entered, left or bounced off
+-- more or less often than its sessions say.
 with
 
 sessions as (

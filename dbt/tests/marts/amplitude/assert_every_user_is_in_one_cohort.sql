@@ -4,12 +4,12 @@ with
 
 users as (
     select
-        users.project_id,
+        people.project_id,
         count(*) as user_count
-    from {{ ref("amplitude__users") }} as users
+    from {{ ref("amplitude__users") }} as people
     inner join {{ ref("int_amplitude__loaded_ranges") }} as loaded_ranges
-        on users.project_id = loaded_ranges.project_id
-    where users.first_seen_date <= loaded_ranges.last_loaded_date
+        on people.project_id = loaded_ranges.project_id
+    where people.first_seen_date <= loaded_ranges.last_loaded_date
     group by 1
 ),
 

@@ -1,5 +1,5 @@
--- A returned row is a project and way of crediting that has other sessions, new users or
--- events that earn than the project, but for those of nobody.
+-- A returned row is a project and way of crediting that has other sessions, new users
+-- or events that earn than the project, but for those of nobody.
 with
 
 sessions as (

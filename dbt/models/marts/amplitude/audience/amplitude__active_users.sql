@@ -26,8 +26,8 @@ active_days as (
     from active_periods
 ),
 
--- one row per change of how many users the window of so many days holds: a user comes in
--- on an active day, and goes out after it or with the next active day, to come in again
+-- one row per change of how many users the window of so many days holds: they come in
+-- on an active day, and go out after it or with the next active day, to come in again
 changes as (
     {% for window_days in [7, 30] -%}
     select

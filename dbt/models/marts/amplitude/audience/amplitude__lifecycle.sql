@@ -73,10 +73,14 @@ counted as (
         periods.period,
         periods.period_started_date,
         periods.is_complete,
-        count(case when states.lifecycle_state = 'new' then 1 end) as new_user_count,
-        count(case when states.lifecycle_state = 'current' then 1 end) as current_user_count,
-        count(case when states.lifecycle_state = 'resurrected' then 1 end) as resurrected_user_count,
-        count(case when states.lifecycle_state = 'dormant' then 1 end) as dormant_user_count
+        count(case when states.lifecycle_state = 'new' then 1 end)
+            as new_user_count,
+        count(case when states.lifecycle_state = 'current' then 1 end)
+            as current_user_count,
+        count(case when states.lifecycle_state = 'resurrected' then 1 end)
+            as resurrected_user_count,
+        count(case when states.lifecycle_state = 'dormant' then 1 end)
+            as dormant_user_count
     from periods
     left join states
         on

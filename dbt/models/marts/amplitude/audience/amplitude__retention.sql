@@ -29,11 +29,17 @@ identities as (
 
 -- one row per kind of period: the days that it has if it rolls
 lengths as (
-    select 'day' as period, 1 as day_count
+    select
+        'day' as period,
+        1 as day_count
     union all
-    select 'week' as period, 7 as day_count
+    select
+        'week' as period,
+        7 as day_count
     union all
-    select 'month' as period, 30 as day_count
+    select
+        'month' as period,
+        30 as day_count
 ),
 
 -- one row per user and kind of period, with the cohort
@@ -172,16 +178,16 @@ calendar_cells as (
             and own.period_number <= later.period_number
 ),
 
--- one row per cohort and 24 hours, 7 days or 30 days since, and after how many days they
--- are over for the last of the cohort; 24 hours end on the day after
+-- one row per cohort and 24 hours, 7 days or 30 days since, and after how many days
+-- they are over for the last of the cohort; 24 hours end on the day after
 rolling_cells as (
     select
         cohorts.*,
         own.is_complete as is_complete_cohort,
         'rolling' as basis,
-        days.period_number - 1 as period_number,
+        later.period_number - 1 as period_number,
         own.period_ended_date as cohort_ended_date,
-        lengths.day_count * days.period_number
+        lengths.day_count * later.period_number
         - case when lengths.period = 'day' then 0 else 1 end as day_count
     from cohorts
     inner join lengths on cohorts.period = lengths.period
@@ -191,11 +197,11 @@ rolling_cells as (
             cohorts.project_id = own.project_id
             and cohorts.period = own.period
             and cohorts.cohort_date = own.period_started_date
-    inner join periods as days
+    inner join periods as later
         on
-            cohorts.project_id = days.project_id
-            and days.period = 'day'
-            and lengths.day_count * (days.period_number - 1)
+            cohorts.project_id = later.project_id
+            and later.period = 'day'
+            and lengths.day_count * (later.period_number - 1)
             <= datediff('day', cohorts.cohort_date, loaded_ranges.last_loaded_date)
 ),
 

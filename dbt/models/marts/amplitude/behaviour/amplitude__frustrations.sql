@@ -10,7 +10,12 @@ with
 
 session_events as (
     select * from {{ ref("int_amplitude__session_events") }}
-    where event_type in ('{{ signs.values() | join("', '") }}')
+    where
+        event_type in (
+            {% for event_type in signs.values() -%}
+            '{{ event_type }}'{{ "," if not loop.last }}
+            {% endfor %}
+        )
 ),
 
 repeated_events as (

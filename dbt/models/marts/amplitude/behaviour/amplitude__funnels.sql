@@ -21,7 +21,7 @@ loaded_ranges as (
 -- one row per step of a funnel, as the variable `funnels` has them
 steps as (
     {% for funnel, definition in funnels.items() -%}
-        {% for step in definition.steps -%}
+    {% for step in definition.steps -%}
     select
         '{{ funnel }}' as funnel,
         {{ loop.index }} as step_number,
@@ -31,7 +31,7 @@ steps as (
         {{ (definition.window_hours * 3600) | int }} as window_seconds,
         {{ (definition.window_hours / 24) | round(0, "ceil") | int }} as window_days
     union all
-        {% endfor -%}
+    {% endfor -%}
     {% endfor -%}
     select
         null::varchar as funnel,
@@ -44,8 +44,8 @@ steps as (
     where false
 ),
 
--- one row per event and step that it is, to the second; what is of the same steps in the
--- same second is one event
+-- one row per event and step that it is, to the second; what is of the same steps in
+-- the same second is one event
 occurrences as (
     select distinct
         key_events.project_id,
@@ -64,7 +64,8 @@ occurrences as (
             and key_events.unmerged_user_id = identities.amplitude_id
 ),
 
--- one row per user's second with a step of the funnel, and the events that are each step
+-- one row per user's second with a step of the funnel, and the events that are each
+-- step
 moments as (
     select
         project_id,
@@ -72,13 +73,14 @@ moments as (
         funnel,
         is_ordered,
         window_seconds,
-        happened_at
-        {%- for number in step_numbers %},
+        happened_at,
+        {% for number in step_numbers -%}
         min(case when step_number = {{ number }} then funnel_steps end)
             as first_event_{{ number }},
         max(case when step_number = {{ number }} then funnel_steps end)
-            as last_event_{{ number }}
-        {%- endfor %}
+            as last_event_{{ number }},
+        {% endfor -%}
+        count(*) as event_count
     from occurrences
     group by 1, 2, 3, 4, 5, 6
 ),
@@ -86,14 +88,14 @@ moments as (
 -- one row per such second, and when each step comes next
 followed as (
     select
-        *
-        {%- for number in step_numbers %},
+        {% for number in step_numbers -%}
         min(case when first_event_{{ number }} is not null then happened_at end) over (
             partition by project_id, user_id, funnel
             order by happened_at
             rows between 1 following and unbounded following
-        ) as next_{{ number }}_at
-        {%- endfor %}
+        ) as next_{{ number }}_at,
+        {% endfor -%}
+        *
     from moments
 ),
 
@@ -119,8 +121,9 @@ attempts_1 as (
 
 {% for number in step_numbers if number > 1 -%}
 {% set previous = number - 1 %}
--- one row per path, and when step {{ number }} comes first: after the one before it, or after
--- the path began if any order will do; in the same second only if it is another event
+-- one row per path, and when step {{ number }} comes first: after the one before it,
+-- or, if any order will do, after the path began; in the same second only if it is
+-- another event
 found_{{ number }} as (
     select
         attempts_{{ previous }}.*,
@@ -129,9 +132,12 @@ found_{{ number }} as (
                 then followed.next_{{ number }}_at
             when
                 followed.is_ordered
-                and followed.first_event_{{ number }} = followed.last_event_{{ number }}
-                and followed.first_event_{{ previous }} = followed.last_event_{{ previous }}
-                and followed.first_event_{{ number }} = followed.first_event_{{ previous }}
+                and followed.first_event_{{ number }}
+                = followed.last_event_{{ number }}
+                and followed.first_event_{{ number }}
+                = followed.first_event_{{ previous }}
+                and followed.first_event_{{ number }}
+                = followed.last_event_{{ previous }}
                 then followed.next_{{ number }}_at
             else followed.happened_at
         end as found_at

@@ -13,28 +13,36 @@ with
 
 session_events as (
     select * from {{ ref("int_amplitude__session_events") }}
-    where
-        {{ is_activity("event_type") }}
-        {% if is_increment() -%}
-            and session_id in (
-                select session_id from {{ ref("int_amplitude__touched_users") }}
-            )
-        {%- endif %}
+    where {{ is_activity("event_type") }}
 ),
+
+{% if is_increment() -%}
+-- one row per session that has to be made anew
+touched as (
+    select distinct session_id
+    from {{ ref("int_amplitude__touched_users") }}
+    where session_id is not null
+),
+
+{%- endif %}
 
 -- one row per event, and whether it is of another kind than the one before
 compared as (
     select
-        *,
-        coalesce(event_type, '(none)') as step,
+        session_events.*,
+        coalesce(session_events.event_type, '(none)') as step,
         coalesce(
-            coalesce(event_type, '(none)')
-            != lag(coalesce(event_type, '(none)')) over (
-                partition by session_id order by session_event_number
+            coalesce(session_events.event_type, '(none)')
+            != lag(coalesce(session_events.event_type, '(none)')) over (
+                partition by session_events.session_id
+                order by session_events.session_event_number
             ),
             true
         ) as is_change
     from session_events
+    {% if is_increment() -%}
+        inner join touched on session_events.session_id = touched.session_id
+    {%- endif %}
 ),
 
 -- one row per event, with the step of the journey that it is part of

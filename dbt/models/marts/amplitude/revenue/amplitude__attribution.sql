@@ -171,9 +171,7 @@ channels as (
             ilike coalesce(channel_rules.referring_domain, '%')
     qualify
         row_number() over (
-            partition by {% for source in sources -%}
-                told_sources.{{ source }}{{ ", " if not loop.last }}
-            {%- endfor %}
+            partition by told_sources.{{ sources | join(", told_sources.") }}
             order by channel_rules.rule_number
         ) = 1
 ),
@@ -206,10 +204,10 @@ final as (
     from counted
     inner join channels
         on
-            {% for source in sources -%}
-            counted.{{ source }} is not distinct from channels.{{ source }}
-            {{ "and " if not loop.last }}
-            {%- endfor %}
+            counted.utm_source is not distinct from channels.utm_source
+            and counted.utm_medium is not distinct from channels.utm_medium
+            and counted.utm_campaign is not distinct from channels.utm_campaign
+            and counted.referring_domain is not distinct from channels.referring_domain
 )
 
 select * from final
