@@ -21,7 +21,6 @@ RATE = ".1%"
 HEAT_STEPS = [0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.75]
 SHADES = [f"var(--heat-{number})" for number in range(len(HEAT_STEPS) + 1)]
 
-
 CONFIG = {
     "background": None,
     "font": "system-ui, sans-serif",
@@ -41,7 +40,6 @@ CONFIG = {
     "axisX": {"grid": False, "labelOverlap": True, "labelPadding": 4},
     "text": {"fontSize": 12, "fill": "var(--text)"},
 }
-
 
 # The series of a chart, by the names that they are shown with.
 ACTIVE = {"on the day": BLUE, "in 7 days": ORANGE, "in 30 days": GREEN}
