@@ -15,44 +15,25 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
+        {% if is_increment() -%}
+            and {{ session_day_id() }} in (select session_day_id from {{ changes }})
+        {%- endif %}
         and {{ on_days("select distinct occurred_date from " ~ changes) }}
 ),
-
-{% if is_increment() -%}
--- one row per session's day that has changed
-changes as (
-    select distinct
-        project_id,
-        unmerged_user_id,
-        amplitude_session_id,
-        occurred_date
-    from {{ changes }}
-),
-
-{%- endif %}
 
 -- one row per kind of event in a session's day
 activity as (
     select
-        events.project_id,
-        events.unmerged_user_id,
-        events.amplitude_session_id,
-        events.occurred_date,
-        events.event_date,
-        events.event_type,
+        project_id,
+        unmerged_user_id,
+        amplitude_session_id,
+        occurred_date,
+        event_date,
+        event_type,
         count(*) as event_count,
-        min(events.occurred_at) as first_occurred_at,
-        max(events.occurred_at) as last_occurred_at
+        min(occurred_at) as first_occurred_at,
+        max(occurred_at) as last_occurred_at
     from events
-    {% if is_increment() -%}
-        inner join changes
-            on
-                events.project_id = changes.project_id
-                and events.unmerged_user_id is not distinct from changes.unmerged_user_id
-                and events.amplitude_session_id
-                is not distinct from changes.amplitude_session_id
-                and events.occurred_date is not distinct from changes.occurred_date
-    {%- endif %}
     group by 1, 2, 3, 4, 5, 6
 ),
 
@@ -68,6 +49,7 @@ final as (
         {{ dbt_utils.generate_surrogate_key(
             ["session_day_id", "event_date", "event_type"]
         ) }} as daily_activity_id,
+        {{ daily_performance_id() }} as daily_performance_id,
         *
     from keyed
 )
