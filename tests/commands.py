@@ -9,6 +9,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from unittest.mock import patch
 
+import boto3
+import botocore.loaders
+import botocore.session
 import schemachange.cli
 
 from snowflake_setup import deploy
@@ -32,8 +35,8 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
         TemporaryDirectory() as folder,
         patch.dict(os.environ, environment, clear=True),
         patch.object(deploy, "run", run_schemachange),
-        # It has read its credentials from another environment.
-        patch("boto3.DEFAULT_SESSION", None),
+        # The last one has read its credentials from another environment.
+        patch("boto3.DEFAULT_SESSION", aws_session()),
         redirect_stdout(out),
         redirect_stderr(err),
     ):
@@ -43,6 +46,17 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
         finally:
             os.chdir(before)
     return Finished(code, out.getvalue(), err.getvalue())
+
+
+def aws_session() -> boto3.Session:
+    """A session that has read nothing yet but the descriptions of AWS's services,
+    which take longer to read than to use."""
+    session = botocore.session.Session()
+    session.register_component("data_loader", DESCRIPTIONS)
+    return boto3.Session(botocore_session=session)
+
+
+DESCRIPTIONS = botocore.loaders.create_loader()
 
 
 def run_schemachange(

@@ -20,7 +20,7 @@ from commands import Finished, snowflake_setup
 from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord
 from sandbox.export_api import serve
-from sandbox.snowflake import deploy, emulator, run, without_account
+from sandbox.snowflake import emulator, run, without_account
 from sandbox.snowflake_copy import loaded_names
 from snowflake_setup.expected import expected_files
 
@@ -56,8 +56,10 @@ def variables(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, st
     landing = tmp_path_factory.mktemp("landing") / "landing"
     (landing / "ledger").mkdir(parents=True)
     with emulator() as variables:
-        deploy(variables, landing)
-        yield variables | {"LANDING": str(landing)}
+        variables |= {"LANDING": str(landing)}
+        finished = command(variables, "deploy")
+        assert finished.returncode == 0, finished.stderr
+        yield variables
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -75,7 +76,7 @@ class World:
         """Run a command that the doctor has given, whichever tool it is for."""
         if command.startswith("make "):
             target, *flags = shlex.split(command)[1:]
-            waits = ["--pause=0.1", "--timeout=5"] if target == "load-missing" else []
+            waits = ["--pause=0.1", "--timeout=1"] if target == "load-missing" else []
             words = {"AGAIN=1": "--again"}
             finished = self.run(target, *waits, *(words[flag] for flag in flags))
             assert finished.returncode == 0, finished.stdout + finished.stderr
@@ -828,7 +829,7 @@ def test_a_clock_that_is_wrong_is_found(well):
 
     with patch("snowflake_setup.doctor.datetime", Later):
         found = well.doctor()
-    assert "420 s ahead" in found.wrong["clock"]
+    assert re.search(r"clock is 42\d s ahead", found.wrong["clock"])
     assert found.mends["clock"] == ["sudo timedatectl set-ntp true"]
 
 

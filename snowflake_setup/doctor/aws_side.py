@@ -13,7 +13,7 @@ from snowflake_setup.doctor.findings import (
     aws_command,
 )
 from snowflake_setup.loads import TABLES
-from snowflake_setup.stack import WELL, AwsError, Stack, aws_errors, client
+from snowflake_setup.stack import WELL, AwsError, Stack, aws_errors
 
 LANDS = [
     ("s3:PutObject", "events/"),
@@ -37,7 +37,7 @@ OTHER_NOTICES = (
 
 def signs_in(patient: Patient) -> str:
     with aws_errors("signing in to AWS"):
-        who = client(patient.settings, "sts").get_caller_identity()
+        who = patient.client("sts").get_caller_identity()
     patient.account, patient.caller = who["Account"], who["Arn"]
     return who["Arn"]
 
@@ -68,7 +68,7 @@ def stack_is_made(patient: Patient) -> str:
 def bucket(patient: Patient) -> str:
     settings = patient.settings
     bucket = settings.bucket
-    s3 = client(settings, "s3")
+    s3 = patient.client("s3")
     owner = {"ExpectedBucketOwner": patient.account} if patient.account else {}
     try:
         with aws_errors(f"listing s3://{bucket}/{settings.prefix}"):
@@ -195,7 +195,7 @@ def may_land(patient: Patient) -> str:
     settings = patient.settings
     if not patient.caller:
         raise LeftOut("there is no sign-in to AWS")
-    iam = client(settings, "iam")
+    iam = patient.client("iam")
     who = {}
     made = patient.deployed.outputs.get("GitHubRoleArn") if patient.deployed else None
     if made:
@@ -253,7 +253,7 @@ def trust(patient: Patient) -> str:
         raise LeftOut("the integration names no role")
     name = told["STORAGE_AWS_ROLE_ARN"].rpartition("/")[2]
     with aws_errors(f"reading the role {name}"):
-        role = client(patient.settings, "iam").get_role(RoleName=name)["Role"]
+        role = patient.client("iam").get_role(RoleName=name)["Role"]
     user, external_id = (
         told["STORAGE_AWS_IAM_USER_ARN"],
         told["STORAGE_AWS_EXTERNAL_ID"],
@@ -297,7 +297,7 @@ def notification(patient: Patient) -> str:
     if not patient.queue:
         raise LeftOut("no queue of the pipes is known")
     with aws_errors(f"reading the notifications of {settings.bucket}"):
-        told = client(settings, "s3").get_bucket_notification_configuration(
+        told = patient.client("s3").get_bucket_notification_configuration(
             Bucket=settings.bucket
         )
     queues = told.get("QueueConfigurations", [])

@@ -4,10 +4,11 @@ import json
 import shlex
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 from snowflake_setup.session import Session
 from snowflake_setup.settings import CloudSettings
-from snowflake_setup.stack import Deployed
+from snowflake_setup.stack import Deployed, client
 
 CLOUD_SETUP = "make cloud-setup"
 # Runs the SQL again, also that which has run: what was dropped or revoked comes back.
@@ -41,11 +42,18 @@ class Patient:
     queue: str = ""
     sessions: dict[str, Session] = field(default_factory=dict)
     is_signed_out: bool = False
+    clients: dict[str, Any] = field(default_factory=dict)
 
     def session(self, role: str) -> Session:
         if role not in self.sessions:
             raise LeftOut(f"there is no session as {role}")
         return self.sessions[role]
+
+    def client(self, service: str) -> Any:
+        """A client of AWS, made once. Raises AwsError."""
+        if service not in self.clients:
+            self.clients[service] = client(self.settings, service)
+        return self.clients[service]
 
     @property
     def setup(self) -> Session:

@@ -14,7 +14,7 @@ from snowflake_setup.doctor.findings import (
 from snowflake_setup.loads import Raw, first
 from snowflake_setup.session import DOES_NOT_EXIST, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
-from snowflake_setup.stack import aws_errors, client
+from snowflake_setup.stack import aws_errors
 
 COLUMNS = {
     "events": {
@@ -161,7 +161,7 @@ def stage(patient: Patient) -> str:
         ) from error
     with aws_errors(f"listing s3://{settings.bucket}"):
         pages = (
-            client(settings, "s3")
+            patient.client("s3")
             .get_paginator("list_objects_v2")
             .paginate(Bucket=settings.bucket, Prefix=f"{settings.prefix}ledger/")
         )
