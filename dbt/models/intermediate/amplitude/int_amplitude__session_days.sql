@@ -38,41 +38,20 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
+        {% if is_increment() -%}
+            and {{ session_day_id() }} in (select session_day_id from {{ changes }})
+        {%- endif %}
         and {{ on_days("select distinct occurred_date from " ~ changes) }}
 ),
-
-{% if is_increment() -%}
--- one row per session's day that has changed
-changes as (
-    select distinct
-        project_id,
-        unmerged_user_id,
-        amplitude_session_id,
-        occurred_date
-    from {{ changes }}
-),
-
-{%- endif %}
 
 -- one row per event, with its place in the session by the client's clock and in the
 -- user's life by Amplitude's
 placed as (
     select
-        events.*,
-        {{ order_key(
-            "events.client_occurred_at, events.occurred_at", "events.event_id"
-        ) }} as session_key,
-        {{ order_key("events.occurred_at", "events.event_id") }} as life_key
+        *,
+        {{ order_key("client_occurred_at, occurred_at", "event_id") }} as session_key,
+        {{ order_key("occurred_at", "event_id") }} as life_key
     from events
-    {% if is_increment() -%}
-        inner join changes
-            on
-                events.project_id = changes.project_id
-                and events.unmerged_user_id is not distinct from changes.unmerged_user_id
-                and events.amplitude_session_id
-                is not distinct from changes.amplitude_session_id
-                and events.occurred_date is not distinct from changes.occurred_date
-    {%- endif %}
 ),
 
 -- one row per event, with its place among those that tell of a page, of another site
@@ -86,7 +65,8 @@ told as (
         case
             when
                 referrer is not null
-                and coalesce(referring_domain, '') != coalesce(page_domain, '')
+                and coalesce(referring_domain, '')
+                != coalesce(page_domain, split_part(page_url, '/', 3), '')
                 then session_key
         end as referrer_key,
         case

@@ -25,6 +25,7 @@ identities as (
 -- one row per kind of event of a session's day, with whose it is
 actions as (
     select
+        activity.daily_performance_id,
         activity.project_id,
         activity.event_date,
         activity.event_type,
@@ -53,10 +54,10 @@ touched_users as (
 
 touched_cells as (
     select distinct
+        daily_performance_id,
         project_id,
         user_id,
-        event_date,
-        event_type
+        event_date
     from touched
 ),
 
@@ -76,8 +77,7 @@ first_days as (
         on
             actions.project_id = touched_cells.project_id
             and actions.user_id = touched_cells.user_id
-            and actions.event_date is not distinct from touched_cells.event_date
-            and actions.event_type is not distinct from touched_cells.event_type
+            and actions.daily_performance_id = touched_cells.daily_performance_id
     where touched_cells.project_id is null
     qualify
         row_number() over (
@@ -98,16 +98,9 @@ user_days as (
 
 -- one row per day and kind of event that has to be made anew
 cells as (
-    select
-        project_id,
-        event_date,
-        event_type
-    from touched_cells
+    select daily_performance_id from touched_cells
     union
-    select
-        actions.project_id,
-        actions.event_date,
-        actions.event_type
+    select actions.daily_performance_id
     from actions
     inner join user_days
         on
@@ -117,13 +110,8 @@ cells as (
 ),
 
 counted as (
-    select actions.*
-    from actions
-    inner join cells
-        on
-            actions.project_id = cells.project_id
-            and actions.event_date is not distinct from cells.event_date
-            and actions.event_type is not distinct from cells.event_type
+    select * from actions
+    where daily_performance_id in (select daily_performance_id from cells)
 ),
 
 {%- else -%}
@@ -136,6 +124,7 @@ counted as (
 -- one row per user, session, day and kind of event
 visits as (
     select
+        daily_performance_id,
         project_id,
         event_date,
         event_type,
@@ -143,12 +132,13 @@ visits as (
         amplitude_session_id,
         sum(event_count) as event_count
     from counted
-    group by 1, 2, 3, 4, 5
+    group by 1, 2, 3, 4, 5, 6
 ),
 
 -- one row per user, day and kind of event
 participants as (
     select
+        daily_performance_id,
         project_id,
         event_date,
         event_type,
@@ -156,12 +146,13 @@ participants as (
         sum(event_count) as event_count,
         count(amplitude_session_id) as session_count
     from visits
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 
 -- one row per day and kind of event
 days as (
     select
+        participants.daily_performance_id,
         participants.project_id,
         participants.event_date,
         participants.event_type,
@@ -182,12 +173,12 @@ days as (
         on
             participants.project_id = users.project_id
             and participants.user_id = users.user_id
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
 ),
 
 final as (
     select
-        {{ daily_performance_id() }} as daily_performance_id,
+        daily_performance_id,
         project_id,
         event_date,
         event_type,

@@ -154,7 +154,8 @@ visits as (
         project_id,
         user_id,
         count(*) as session_count,
-        avg(duration_seconds) as average_session_seconds,
+        avg(case when duration_seconds <= 86400 then duration_seconds end)
+            as average_session_seconds,
         avg(seconds_since_previous_session) as average_seconds_between_sessions,
         min(started_at) as first_session_started_at,
         max(started_at) as last_session_started_at,

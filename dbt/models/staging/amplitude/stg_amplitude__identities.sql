@@ -24,9 +24,7 @@ merges as (
 {% if is_increment() and not use_merges -%}
 -- one row per device that somebody was seen on since the last build
 touched_devices as (
-    select distinct
-        project_id,
-        device_id
+    select distinct project_device_id
     from user_devices
     where build_number > {{ last_build() }}
 ),
@@ -38,16 +36,12 @@ judged_ids as (
         user_devices.amplitude_id
     from user_devices
     inner join touched_devices
-        on
-            user_devices.project_id = touched_devices.project_id
-            and user_devices.device_id is not distinct from touched_devices.device_id
+        on user_devices.project_device_id = touched_devices.project_device_id
 ),
 
 -- one row per device that one of these was ever seen on
 their_devices as (
-    select distinct
-        user_devices.project_id,
-        user_devices.device_id
+    select distinct user_devices.project_device_id
     from user_devices
     inner join judged_ids
         on
@@ -59,9 +53,7 @@ evidence as (
     select user_devices.*
     from user_devices
     inner join their_devices
-        on
-            user_devices.project_id = their_devices.project_id
-            and user_devices.device_id is not distinct from their_devices.device_id
+        on user_devices.project_device_id = their_devices.project_device_id
 ),
 
 {%- else -%}

@@ -1,4 +1,4 @@
-{% set limit_days = var("duplicate_window_days") or "null" %}
+{% set limit_days = var("duplicate_window_days") %}
 
 {{
     config(
@@ -199,7 +199,7 @@ repeats as (
         upload_number > 1
         and not coalesce(
             datediff('second', previous_uploaded_at, uploaded_at)
-            > {{ limit_days }} * 86400,
+            > {{ "null" if limit_days is none else limit_days * 86400 }},
             false
         )
 ),

@@ -44,6 +44,8 @@ keyed as (
         {{ dbt_utils.generate_surrogate_key(
             ["project_id", "amplitude_id", "device_id"]
         ) }} as user_device_id,
+        {{ dbt_utils.generate_surrogate_key(["project_id", "device_id"]) }}
+            as project_device_id,
         *
     from seen
 ),
@@ -72,6 +74,7 @@ found as (
 final as (
     select
         user_device_id,
+        project_device_id,
         project_id,
         amplitude_id,
         device_id,
@@ -80,7 +83,7 @@ final as (
         max(last_identified_at) as last_identified_at,
         {{ this_build() }} as build_number
     from found
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 )
 
 select * from final

@@ -4,15 +4,13 @@ with
 
 staged as (
     select
-        project_id,
-        event_date,
-        event_type,
+        {{ daily_performance_id() }} as daily_performance_id,
         count(*) as event_count,
         count(distinct user_id) as user_count,
         count(distinct session_id) as session_count
     from {{ ref("stg_amplitude__events") }}
     where {{ counted_traffic() }}
-    group by 1, 2, 3
+    group by 1
 )
 
 select
@@ -24,10 +22,7 @@ select
     daily.session_count
 from staged
 full outer join {{ ref("amplitude__daily_performance") }} as daily
-    on
-        staged.project_id = daily.project_id
-        and staged.event_date is not distinct from daily.event_date
-        and staged.event_type is not distinct from daily.event_type
+    on staged.daily_performance_id = daily.daily_performance_id
 where
     staged.event_count is distinct from daily.event_count
     or staged.user_count is distinct from daily.user_count

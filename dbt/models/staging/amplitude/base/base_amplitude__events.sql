@@ -62,9 +62,7 @@ parsed as (
     from landed
     {% if is_incremental() -%}
         -- by row, because Snowpipe may load a large file in several transactions
-        where
-            {{ landing_key("filename", "events") }} || '#' || coalesce(file_row_number, 1)
-            not in (select landed_row_id from {{ this }})
+        where {{ is_not_loaded(source("amplitude", "events")) }}
     {%- endif %}
     {% if target.type == "snowflake" -%}
         -- a row is there twice if a file was copied by hand besides the pipe

@@ -1,0 +1,3 @@
+{%- macro running_builds() -%}
+    {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "running_builds")) }}
+{%- endmacro -%}
