@@ -4,6 +4,8 @@
 
 {%- macro snowflake__number_new_rows() -%}{%- endmacro -%}
 
+{#- Not in the transaction that added them: DuckDB would log the rows whole. Numbers that
+    a build owes are made good by the next. -#}
 {%- macro duckdb__number_new_rows() -%}
 update {{ this }} as landed
 set

@@ -23,7 +23,6 @@ PAGES = ["https://a.example/", "https://a.example/b", "https://a.example/c?d=1"]
 EVENT_TYPES = [
     "[Amplitude] Page Viewed",
     "[Amplitude] Element Clicked",
-    "[Amplitude] Rage Click",
     "session_start",
     "Bought",
 ]

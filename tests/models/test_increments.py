@@ -157,7 +157,7 @@ def test_merges_that_come_late_equal_merges_from_the_start(
         " '[Amplitude] Page Viewed'}, {name: Bought, event_type: Bought}]},"
         " any: {order: any, window_hours: 800, steps: [{name: Bought, event_type:"
         " Bought, properties: {utm_source: [x]}}, {name: Seen, event_type:"
-        " ['[Amplitude] Page Viewed', '[Amplitude] Rage Click']}]}}}",
+        " ['[Amplitude] Page Viewed', session_start]}]}}}",
     )
     late = open_duckdb(tmp_path / "landing", tmp_path)
     for parts in (loads[0] + loads[1], loads[2] + loads[3]):
@@ -263,6 +263,14 @@ FAULTS = {
             'meta={"touched": "int_amplitude__touched_users"},',
             "",
         ),
+        "intermediate/amplitude/int_amplitude__session_events.sql": (
+            'meta={"touched": "int_amplitude__touched_users"},',
+            "",
+        ),
+        "intermediate/amplitude/int_amplitude__key_events.sql": (
+            'meta={"touched": "stg_amplitude__changes"},',
+            "",
+        ),
     },
     "users outside of sessions, first days of old, clicks that are gone": {
         "marts/amplitude/amplitude__users.sql": (
@@ -274,6 +282,10 @@ FAULTS = {
             "",
         ),
         "marts/amplitude/amplitude__repeat_clicks.sql": (
+            'meta={"touched": "int_amplitude__touched_users"},',
+            "",
+        ),
+        "marts/amplitude/behaviour/amplitude__journeys.sql": (
             'meta={"touched": "int_amplitude__touched_users"},',
             "",
         ),

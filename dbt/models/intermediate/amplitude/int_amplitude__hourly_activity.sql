@@ -36,9 +36,7 @@ activity as (
         case
             when occurred_at is null or uploaded_at is null then null
             {% for seconds in [3600, 86400, 604800, 2592000] -%}
-            when
-                datediff('second', occurred_at, uploaded_at)
-                < {{ seconds }}
+            when datediff('second', occurred_at, uploaded_at) < {{ seconds }}
                 then {{ loop.index }}
             {% endfor -%}
             else 5

@@ -15,17 +15,11 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
+        {% if is_increment() -%}
+            and {{ session_day_id() }} in (select session_day_id from {{ changes }})
+        {%- endif %}
         and {{ on_days("select distinct occurred_date from " ~ changes) }}
 ),
-
-{% if is_increment() -%}
--- one row per session's day that has changed
-changes as (
-    select distinct session_day_id
-    from {{ changes }}
-),
-
-{%- endif %}
 
 -- one row per event, with what it earned and the steps of funnels that it is
 described as (
@@ -52,12 +46,8 @@ described as (
 ),
 
 final as (
-    select described.*
-    from described
-    {% if is_increment() -%}
-        inner join changes on described.session_day_id = changes.session_day_id
-    {%- endif %}
-    where described.revenue is not null or described.funnel_steps != ''
+    select * from described
+    where revenue is not null or funnel_steps != ''
 )
 
 select * from final

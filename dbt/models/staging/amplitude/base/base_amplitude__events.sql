@@ -43,7 +43,7 @@
         incremental_strategy="append",
         on_schema_change="append_new_columns",
         pre_hook=["{{ find_new_files('events') }}", "{{ keep_whole_files() }}"],
-        post_hook="{{ number_new_rows() }}",
+        post_hook={"sql": "{{ number_new_rows() }}", "transaction": false},
     )
 }}
 
