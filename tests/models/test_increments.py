@@ -259,10 +259,6 @@ FAULTS = {
             "or known_previous_ended_at is distinct from previous_ended_at",
             "",
         ),
-        "intermediate/amplitude/int_amplitude__many_click_sessions.sql": (
-            'meta={"touched": "int_amplitude__touched_users"},',
-            "",
-        ),
         "intermediate/amplitude/int_amplitude__session_events.sql": (
             'meta={"touched": "int_amplitude__touched_users"},',
             "",
@@ -279,10 +275,6 @@ FAULTS = {
         ),
         "marts/amplitude/amplitude__daily_performance.sql": (
             "select * from first_days\n    union",
-            "",
-        ),
-        "marts/amplitude/amplitude__repeat_clicks.sql": (
-            'meta={"touched": "int_amplitude__touched_users"},',
             "",
         ),
         "marts/amplitude/behaviour/amplitude__journeys.sql": (
