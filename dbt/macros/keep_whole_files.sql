@@ -14,10 +14,5 @@ set variable new_events_files = (
         select filename, sha256(content) as hash from read_blob(['/dev/null'] || getvariable('new_events_files')[2:-:2])
     )
     where left(hash, 16) = regexp_extract(filename, '-(\w+)\.json(\.gz)?$', 1)
-);
-set variable new_events_times = (
-    select [null::timestamp] || coalesce(list(last_modified::timestamp order by filename), [])
-    from read_blob(getvariable('new_events_files'))
-    where filename != '/dev/null'
 )
 {%- endmacro -%}

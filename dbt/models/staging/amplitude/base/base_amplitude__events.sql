@@ -42,7 +42,11 @@
         materialized="incremental",
         incremental_strategy="append",
         on_schema_change="append_new_columns",
-        pre_hook=["{{ find_new_files('events') }}", "{{ keep_whole_files() }}"],
+        pre_hook=[
+            "{{ find_new_files('events') }}",
+            "{{ keep_whole_files() }}",
+            "{{ note_file_times() }}",
+        ],
         post_hook={"sql": "{{ number_new_rows() }}", "transaction": false},
     )
 }}
