@@ -143,6 +143,7 @@ site: docs report ## Put documentation and report together, to be published from
 
 .PHONY: metrics
 metrics: setup ## Ask for metrics (ARGS="--metrics sessions --group-by metric_time__week")
+	@$(DBT) --quiet parse
 	@$(WITH_SETTINGS) mf query $(ARGS)
 
 .PHONY: test

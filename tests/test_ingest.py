@@ -14,6 +14,7 @@ import zipfile
 from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -745,6 +746,8 @@ def start_slowly(environment: dict[str, str], folder: Path) -> subprocess.Popen[
         env=environment,
         stderr=subprocess.PIPE,
         text=True,
+        # What a shell starts in the background is started deaf to it.
+        preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
     )
 
 

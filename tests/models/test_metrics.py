@@ -2,6 +2,7 @@
 
 import csv
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,15 @@ order by 1
 
 def test_metrics_are_the_marts_numbers(sample_duckdb, tmp_path):
     path = tmp_path / "metrics.csv"
+    # MetricFlow looks for what dbt has parsed in the project's own folder.
+    project = tmp_path / "dbt"
+    shutil.copytree(
+        REPOSITORY / "dbt", project, ignore=shutil.ignore_patterns("target")
+    )
+    (project / "target").mkdir()
+    target_path = sample_duckdb.environment()["DBT_TARGET_PATH"]
+    shutil.copy(Path(target_path, "semantic_manifest.json"), project / "target")
+    folders = {"DBT_PROJECT_DIR": str(project), "DBT_PROFILES_DIR": str(project)}
     run = subprocess.run(
         [
             MF_COMMAND,
@@ -72,7 +82,7 @@ def test_metrics_are_the_marts_numbers(sample_duckdb, tmp_path):
             *("--csv", path),
         ],
         cwd=REPOSITORY,
-        env=os.environ | sample_duckdb.environment() | {"DO_NOT_TRACK": "1"},
+        env=os.environ | sample_duckdb.environment() | folders | {"DO_NOT_TRACK": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -12,6 +12,14 @@ frustrations as (
 -- one row per day and page
 viewed as (
     select
+        {{ dbt_utils.generate_surrogate_key(
+            [
+                "project_id",
+                "event_date",
+                "md5(page_domain)",
+                "md5(page_path)",
+            ]
+        ) }} as page_id,
         project_id,
         event_date,
         page_domain,
@@ -25,16 +33,20 @@ viewed as (
         round(avg(page_seconds), 6)::double as average_seconds,
         median(page_seconds)::double as median_seconds
     from session_events
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 
 -- one row per day and page with a sign of frustration in a session that viewed it
 frustrated as (
     select
-        session_events.project_id,
-        session_events.event_date,
-        session_events.page_domain,
-        session_events.page_path,
+        {{ dbt_utils.generate_surrogate_key(
+            [
+                "session_events.project_id",
+                "session_events.event_date",
+                "md5(session_events.page_domain)",
+                "md5(session_events.page_path)",
+            ]
+        ) }} as page_id,
         count(distinct session_events.session_id) as frustrated_session_count
     from session_events
     inner join frustrations
@@ -44,19 +56,12 @@ frustrated as (
             is not distinct from frustrations.frustrated_date
             and session_events.page_domain is not distinct from frustrations.page_domain
             and session_events.page_path is not distinct from frustrations.page_path
-    group by 1, 2, 3, 4
+    group by 1
 ),
 
 final as (
     select
-        {{ dbt_utils.generate_surrogate_key(
-            [
-                "viewed.project_id",
-                "viewed.event_date",
-                "md5(viewed.page_domain)",
-                "md5(viewed.page_path)",
-            ]
-        ) }} as page_id,
+        viewed.page_id,
         viewed.project_id,
         viewed.page_domain,
         viewed.page_path,
@@ -75,12 +80,7 @@ final as (
         viewed.median_seconds,
         viewed.event_date as viewed_date
     from viewed
-    left join frustrated
-        on
-            viewed.project_id = frustrated.project_id
-            and viewed.event_date is not distinct from frustrated.event_date
-            and viewed.page_domain is not distinct from frustrated.page_domain
-            and viewed.page_path is not distinct from frustrated.page_path
+    left join frustrated on viewed.page_id = frustrated.page_id
 )
 
 select * from final

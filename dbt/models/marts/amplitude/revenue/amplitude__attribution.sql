@@ -126,6 +126,14 @@ counted as (
         attributed_date,
         touch,
         {{ sources | join(", ") }},
+        {{ dbt_utils.generate_surrogate_key(
+            [
+                "md5(utm_source)",
+                "md5(utm_medium)",
+                "md5(utm_campaign)",
+                "md5(referring_domain)",
+            ]
+        ) }} as source_id,
         count_if(kind = 'session') as session_count,
         count_if(kind = 'new_user') as new_user_count,
         count(distinct case when kind = 'revenue' then user_id end)
@@ -133,12 +141,14 @@ counted as (
         count_if(kind = 'revenue') as revenue_event_count,
         coalesce(sum(revenue), 0)::double as revenue
     from credited
-    group by 1, 2, 3, 4, 5, 6, 7
+    group by 1, 2, 3, 4, 5, 6, 7, 8
 ),
 
 -- one row per source
 told_sources as (
-    select distinct {{ sources | join(", ") }}
+    select distinct
+        source_id,
+        {{ sources | join(", ") }}
     from counted
 ),
 
@@ -171,8 +181,7 @@ channels as (
             ilike coalesce(channel_rules.referring_domain, '%')
     qualify
         row_number() over (
-            partition by told_sources.{{ sources | join(", told_sources.") }}
-            order by channel_rules.rule_number
+            partition by told_sources.source_id order by channel_rules.rule_number
         ) = 1
 ),
 
@@ -183,10 +192,7 @@ final as (
                 "counted.project_id",
                 "counted.attributed_date",
                 "counted.touch",
-                "md5(counted.utm_source)",
-                "md5(counted.utm_medium)",
-                "md5(counted.utm_campaign)",
-                "md5(counted.referring_domain)",
+                "counted.source_id",
             ]
         ) }} as attribution_id,
         counted.project_id,
@@ -202,12 +208,7 @@ final as (
         counted.revenue,
         counted.attributed_date
     from counted
-    inner join channels
-        on
-            counted.utm_source is not distinct from channels.utm_source
-            and counted.utm_medium is not distinct from channels.utm_medium
-            and counted.utm_campaign is not distinct from channels.utm_campaign
-            and counted.referring_domain is not distinct from channels.referring_domain
+    inner join channels on counted.source_id = channels.source_id
 )
 
 select * from final
