@@ -220,6 +220,10 @@ def test_a_build_with_nothing_new_changes_nothing(sample_duckdb):
     assert sample_duckdb.rows(query) == before
 
 
+def test_a_landing_of_today_is_fresh(sample_duckdb):
+    sample_duckdb.dbt("source", "freshness")
+
+
 def test_lines_are_numbered_as_in_their_file(sample_duckdb, sample_landing):
     numbered = sample_duckdb.rows(
         f"select landing_key, file_row_number, event_id, landed_row_id from {BASE}"
