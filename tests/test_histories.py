@@ -6,6 +6,7 @@ that failed is played again by its number: `make soak HISTORY=17`.
 """
 
 import contextlib
+import faulthandler
 import gzip
 import hashlib
 import json
@@ -16,6 +17,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -43,6 +45,8 @@ def run_ingest(folder: Path, environment: dict[str, str], arguments: list[str]) 
     os.environ.update(environment)
     sys.argv = ["ingest", *arguments]
     sys.stderr = (folder / "stderr").open("a")
+    # Where it hangs, if it does.
+    faulthandler.register(signal.SIGUSR1, sys.stderr)
     os._exit(main())
 
 
@@ -117,9 +121,19 @@ class History:
                     os.kill(
                         run.pid, self.random.choice([signal.SIGKILL, signal.SIGINT])
                     )
-            run.join(60)
-            assert run.exitcode is not None, "the run does not end"
+            self.wait_for(run)
         return runs[0].exitcode
+
+    def wait_for(self, run: BaseProcess) -> None:
+        """Wait in short turns: a machine that stands still for minutes uses up one."""
+        for _ in range(120):
+            run.join(1)
+            if run.exitcode is not None:
+                return
+        os.kill(run.pid, signal.SIGUSR1)
+        run.join(1)
+        run.kill()
+        pytest.fail("a run does not end: " + (self.folder / "stderr").read_text())
 
     def objects(self) -> dict[str, str]:
         """SHA-256 of every visible event object, by its key."""

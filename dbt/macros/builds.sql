@@ -1,9 +1,7 @@
-{#- The number of the newest build that went through, or that a full refresh began with. -#}
+{#- Read once for all models of a run: the graph is what they share. -#}
 {%- macro builds() -%}
-    {%- set schema = target.schema ~ "_staging" -%}
-    {%- set marks = adapter.get_relation(target.database, schema, "builds") if execute -%}
-    {%- set newest = "select coalesce(max(build_number), 0), max_by(is_whole, build_number), max_by(left_out, build_number)" -%}
-    {%- set found = run_query(newest ~ " from " ~ marks).rows[0] if marks else [0, false, ""] -%}
-    {%- set table = api.Relation.create(target.database, schema, "builds") -%}
-    {{ return({"table": table, "last": found[0] | int, "is_whole": found[1], "left_out": (found[2] or "").split()}) }}
+    {%- if not execute or model is not defined or model.resource_type != "model" -%}{{ return(read_builds()) }}{%- endif -%}
+    {%- set memo = "builds before " ~ invocation_id -%}
+    {%- do graph.update({memo: graph.get(memo) or read_builds()}) -%}
+    {{ return(graph[memo]) }}
 {%- endmacro -%}

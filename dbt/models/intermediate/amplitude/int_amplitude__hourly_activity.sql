@@ -7,18 +7,13 @@
     )
 }}
 
-{% set changes = ref("stg_amplitude__changes") %}
-
 with
 
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
-        {% if is_increment() -%}
-            and {{ session_day_id() }} in (select session_day_id from {{ changes }})
-        {%- endif %}
-        and {{ on_days("select distinct occurred_date from " ~ changes) }}
+        and {{ of_changed_days() }}
 ),
 
 -- one row per hour, kind of event and upload of a session's day

@@ -30,18 +30,13 @@
     )
 }}
 
-{% set changes = ref("stg_amplitude__changes") %}
-
 with
 
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         {{ counted_traffic() }}
-        {% if is_increment() -%}
-            and {{ session_day_id() }} in (select session_day_id from {{ changes }})
-        {%- endif %}
-        and {{ on_days("select distinct occurred_date from " ~ changes) }}
+        and {{ of_changed_days() }}
 ),
 
 -- one row per event, with its place in the session by the client's clock and in the

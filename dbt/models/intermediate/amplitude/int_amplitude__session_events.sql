@@ -7,23 +7,13 @@
     )
 }}
 
-{% set touched_days %}
-    select distinct days.occurred_date
-    from {{ ref("int_amplitude__session_days") }} as days
-    inner join {{ ref("int_amplitude__touched_users") }} as touched
-        on
-            days.project_id = touched.project_id
-            and days.amplitude_session_id = touched.amplitude_session_id
-{% endset %}
-
 with
 
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
-        amplitude_session_id is not null
-        and {{ counted_traffic() }}
-        and {{ on_days(touched_days) }}
+        {{ counted_traffic() }}
+        and {{ of_touched_sessions() }}
 ),
 
 {% if is_increment() -%}
