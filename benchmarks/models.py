@@ -130,6 +130,8 @@ def add_old_events(month: Path, landing: Path) -> None:
 
 def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
     """Take every step once; yields its name and cost."""
+    # One path for all: dbt parses everything anew when the profile changes.
+    warehouse = folder / "warehouse.duckdb"
 
     def run(landing: Path, name: str, module: str = BUILD) -> Cost:
         environment = {
@@ -140,13 +142,19 @@ def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
             "DBT_SCHEMA": "amplitude",
             "TARGET": "duckdb",
             "LANDING": str(landing),
-            "WAREHOUSE": str(folder / f"{name}.duckdb"),
+            "WAREHOUSE": str(warehouse),
         }
-        return measure(module, os.environ | PATHS | environment, folder)
+        kept = folder / f"{name}.duckdb"
+        if kept.exists():
+            kept.rename(warehouse)
+        cost = measure(module, os.environ | PATHS | environment, folder)
+        if warehouse.exists():
+            warehouse.rename(kept)
+        return cost
 
     # What is parsed once is not parsed again.
     run(month, "none", "dbt.cli.main --quiet parse")
-    command = f"benchmarks.models --floor {month} {folder}/floor.duckdb"
+    command = f"benchmarks.models --floor {month} {warehouse}"
     yield "floor", run(month, "floor", command)
     yield "full build", run(month, "full")
     landing = folder / "landing"

@@ -239,6 +239,22 @@ def test_lines_are_numbered_as_in_their_file(sample_duckdb, sample_landing):
     assert len(numbered) == len(expected)
 
 
+@pytest.mark.parametrize("form", ["json.gz", "json"])
+def test_lines_of_large_files_are_numbered_as_in_their_file(form, tmp_path):
+    """Files that several threads would read, if they might."""
+    lines = [json.dumps(event(number, noise="x" * 1000)) for number in range(40_000)]
+    for hour in range(3):
+        folder = export(tmp_path / "export", *lines, hour=hour)
+    landing = tmp_path / "landing"
+    land(folder, landing, f"START={DAY}", f"END={DAY}", f"ARGS=--format {form}")
+    warehouse = open_duckdb(landing, tmp_path)
+    warehouse.run("--select", "base_amplitude__events")
+    assert warehouse.rows(
+        "select count(*), count(distinct landed_row_id), max(file_row_number),"
+        f" count_if(event_id != 'uuid-' || (file_row_number - 1)) from {BASE}"
+    ) == [(120_000, 120_000, 40_000, 0)]
+
+
 def test_a_file_that_is_cut_off_is_loaded_once_it_is_whole(tmp_path):
     lines = [json.dumps(event(number)) for number in range(2000)]
     landing = land_lines(tmp_path, *lines)
