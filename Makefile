@@ -148,7 +148,8 @@ metrics: setup ## Ask for metrics (ARGS="--metrics sessions --group-by metric_ti
 
 .PHONY: test
 test: setup ## Run everything that proves the project
-	python -m pytest --numprocesses 2 --dist loadgroup --ignore tests/conventions $(ARGS)
+	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder \
+		--ignore tests/conventions $(ARGS)
 
 .PHONY: soak
 soak: setup ## Play thousands of random histories of the ingest (HISTORIES=2000)

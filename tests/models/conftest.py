@@ -24,7 +24,7 @@ def sample_duckdb(
 ) -> Warehouse:
     """The sample export, built on DuckDB."""
     warehouse = open_duckdb(sample_landing, tmp_path_factory.mktemp("duckdb"))
-    warehouse.build()
+    warehouse.build(unit_tests=True)
     return warehouse
 
 
@@ -44,7 +44,7 @@ def sample_snowflake(
     with emulator(sample_landing) as variables:
         folder = tmp_path_factory.mktemp("snowflake")
         warehouse = open_snowflake(sample_landing, folder, variables)
-        warehouse.build("--exclude", *UNIT_TESTS_OF_ANALYSES)
+        warehouse.build("--exclude", *UNIT_TESTS_OF_ANALYSES, unit_tests=True)
         yield warehouse
 
 
