@@ -254,6 +254,8 @@ create or replace macro _fs_global.main.sf_typeof(variant) as
     end;
 create or replace macro _fs_global.main.sf_object_keys(variant) as
     case when json_type(variant) = 'OBJECT' then to_json(json_keys(variant)) end;
+create or replace macro _fs_global.main.sf_md5_number_lower64(value) as
+    cast('0x' || right(md5(value), 16) as ubigint);
 create or replace macro _fs_global.main.sf_try_to_timestamp(value) as
     case
         when abs(try_cast(value as bigint)) < 31536000000
@@ -284,6 +286,8 @@ def translate(original: Callable, cursor: Cursor, expression: exp.Expr, params: 
     refuse_outer_flatten(expression)
     for node in list(expression.find_all(exp.Func)):
         translate_variant_function(node)
+    for node in list(expression.find_all(exp.MD5NumberLower64)):
+        node.replace(macro("sf_md5_number_lower64", node.this))
     for node in list(expression.find_all(exp.TryCast)):
         translate_try_cast_to_timestamp(node)
     translated = original(cursor, expression, params)

@@ -117,11 +117,12 @@ habits as (
                 when {{ is_activity("actions.event_type") }} then actions.event_date
             end
         ) as active_day_count,
-        min(
+        min_by(
+            coalesce(actions.event_type, ''),
             {{ order_key(
                 "actions.first_occurred_at", "coalesce(actions.event_type, '')"
             ) }}
-        ) as first_event_key
+        ) as first_event_type
     from actions
     {% if is_increment() -%}
         inner join touched
@@ -174,7 +175,7 @@ final as (
         lives.amplitude_user_id,
 
         -- text
-        nullif(substr(habits.first_event_key, 20), '') as first_event_type,
+        nullif(habits.first_event_type, '') as first_event_type,
         {{ unpack("visits.first_touch", source_columns, "first_touch_") }},
         {{ unpack("visits.last_touch", source_columns, "last_touch_") }},
         {{ unpack("lives.last_event", last_columns) }},
