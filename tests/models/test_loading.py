@@ -125,7 +125,7 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
     on_duckdb.build()
     with emulator(landing) as variables:
         on_snowflake = open_snowflake(landing, tmp_path, variables)
-        on_snowflake.build("--exclude", "tag:analyses")
+        on_snowflake.build()
         for warehouse in (on_duckdb, on_snowflake):
             assert warehouse.value(f"select count(*) from {BASE}") == len(lines)
             assert warehouse.value(f"select count(*) from {STAGED}") == len(lines)
@@ -188,16 +188,16 @@ def test_new_files_are_added_on_snowflake(landing_of_two_days, tmp_path, sample_
             f"create table raw.amplitude.rest as select * {rest}",
             f"delete {rest}",
         )
-        early = warehouse.try_build("--exclude", "tag:analyses")
+        early = warehouse.try_build()
         assert "Failure in test assert_every_event_of_the_ledger" in early.stdout
         run(
             variables,
             "insert into raw.amplitude.events select * from raw.amplitude.rest",
         )
-        warehouse.build("--exclude", "tag:analyses")
+        warehouse.build()
         land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
         load(variables)
-        warehouse.build("--exclude", "tag:analyses")
+        warehouse.build()
         assert_same_events(warehouse, sample_duckdb)
 
 
