@@ -11,7 +11,7 @@ set variable new_{{ folder }}_files = (
     from glob('{{ landing_folder() }}/{{ folder }}/**/*.json*')
     where regexp_full_match(file, '.*\.json(\.gz)?')
     {% if is_incremental() -%}
-        and {{ landing_key("file", folder) }} not in (select landing_key from {{ this }})
+        and {{ landing_key("file", folder) }} not in (select distinct landing_key from {{ this }})
     {%- endif %}
 )
 {%- endmacro -%}

@@ -250,8 +250,8 @@ FAULTS = {
     },
     "copies of repeats": {
         "staging/amplitude/stg_amplitude__removed_rows.sql": (
-            "where judged_rows.landed_row_id is null",
-            "where false",
+            "from other_copies",
+            "from other_copies where false",
         ),
     },
     "what sessions were before, and clicks that are gone": {

@@ -30,8 +30,9 @@
         "select landing_key from " ~ ref("stg_amplitude__landed_files")
         ~ " where hour_export_count > 1 and build_number > " ~ last_build()
     ).columns[0].values() %}
-    {% set keys = (exchanged_files or [""]) | join("', '") %}
-    {% set is_new = "(" ~ is_new ~ " or landed.landing_key in ('" ~ keys ~ "'))" %}
+    {% if exchanged_files %}
+        {% set is_new = "(" ~ is_new ~ " or landed.landing_key " ~ among(exchanged_files) ~ ")" %}
+    {% endif %}
     {% set news = "select 1 from " ~ landed ~ " as landed where " ~ is_new ~ " limit 1" %}
     {% set has_news = run_query(news).rows | length > 0 %}
 {% endif %}
@@ -52,57 +53,61 @@ touched as (
 
 -- one row per landed row that is one of these, or has the uuid of one
 same_uuid as (
-    select {{ landed_columns }}
-    from {{ landed }} as landed
-    where
-        {{ is_new }}
-        or landed.event_id in (
-            select event_id from touched
-            where event_id is not null
-        )
-),
-
--- one row per landed row that is one of those, or has the insert id of one
-judged_rows as (
-    select {{ landed_columns }}
-    from {{ landed }} as landed
-    where
-        {{ is_new }}
-        or landed.event_id in (
-            select event_id from touched
-            where event_id is not null
-        )
-        or landed.insert_id in (
-            select insert_id from same_uuid
-            where insert_id is not null
-        )
-),
-
--- one row per copy of these
-copied_rows as (
+    select * from touched
+    union
     select {{ landed_columns }}
     from {{ landed }} as landed
     where
         landed.event_id in (
-            select event_id from judged_rows
+            select event_id from touched
             where event_id is not null
         )
 ),
 
--- which of the copies is the first decides which of the others counts; but what they
--- repeat themselves is another matter
+-- one row per other landed row that has the insert id of one of those
+same_insert_id as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    left join same_uuid on landed.landed_row_id = same_uuid.landed_row_id
+    where
+        landed.insert_id in (
+            select insert_id from same_uuid
+            where insert_id is not null
+        )
+        and same_uuid.landed_row_id is null
+),
+
+-- which copy of these is the first decides whether another counts; but what the other
+-- copies repeat themselves is another matter
+other_copies as (
+    select {{ landed_columns }}
+    from {{ landed }} as landed
+    left join same_insert_id on landed.landed_row_id = same_insert_id.landed_row_id
+    left join same_uuid on landed.landed_row_id = same_uuid.landed_row_id
+    where
+        landed.event_id in (
+            select event_id from same_insert_id
+            where event_id is not null
+        )
+        and same_insert_id.landed_row_id is null
+        and same_uuid.landed_row_id is null
+),
+
 compared as (
     select
         *,
         true as is_judged
-    from judged_rows
+    from same_uuid
     union all
     select
-        copied_rows.*,
+        *,
+        true as is_judged
+    from same_insert_id
+    union all
+    select
+        *,
         false as is_judged
-    from copied_rows
-    left join judged_rows on copied_rows.landed_row_id = judged_rows.landed_row_id
-    where judged_rows.landed_row_id is null
+    from other_copies
 ),
 
 {%- else -%}
