@@ -46,10 +46,12 @@ touched as (
 ),
 
 touched_users as (
-    select distinct
+    select
         project_id,
-        user_id
+        user_id,
+        min(event_date) as first_touched_date
     from touched
+    group by 1, 2
 ),
 
 touched_cells as (
@@ -62,12 +64,12 @@ touched_cells as (
 ),
 
 -- one row per touched user: the first day of what has not changed, which was their first
--- day or is it now
+-- day or is it now, unless it comes before all that has
 first_days as (
     select
         actions.project_id,
         actions.user_id,
-        actions.event_date
+        min(actions.event_date) as event_date
     from actions
     inner join touched_users
         on
@@ -79,10 +81,9 @@ first_days as (
             and actions.user_id = touched_cells.user_id
             and actions.daily_performance_id = touched_cells.daily_performance_id
     where touched_cells.project_id is null
-    qualify
-        row_number() over (
-            partition by actions.project_id, actions.user_id order by actions.event_date
-        ) = 1
+    group by 1, 2, touched_users.first_touched_date
+    having
+        coalesce(min(actions.event_date) >= touched_users.first_touched_date, true)
 ),
 
 -- one row per day of a touched user that may have become the first, or no longer is it
