@@ -39,6 +39,7 @@ changes as (
         case
             when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
         end as amplitude_session_id,
+        amplitude_session_id as exported_session_id,
         occurred_date,
         {{ reporting_date("occurred_at") }} as event_date,
         event_type
@@ -57,7 +58,7 @@ keyed as (
 final as (
     select
         {{ dbt_utils.generate_surrogate_key(
-            ["session_day_id", "event_date", "event_type"]
+            ["session_day_id", "exported_session_id", "event_date", "event_type"]
         ) }} as change_id,
         *
     from keyed

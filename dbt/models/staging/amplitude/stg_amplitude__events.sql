@@ -42,6 +42,7 @@ keyed as (
         case
             when user_id is not null then nullif(amplitude_session_id, -1)
         end as amplitude_session_id,
+        amplitude_session_id as exported_session_id,
         project_id,
         unmerged_user_id,
         insert_id,

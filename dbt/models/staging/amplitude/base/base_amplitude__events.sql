@@ -1,6 +1,6 @@
 {% set typed_fields = {
     "event_id": "device_event_number",
-    "session_id": "amplitude_session_id",
+    "session_id": "try_cast(exported['session_id']::varchar as bigint)",
     "sample_rate": "sample_rate",
     "location_lat": "latitude",
     "location_lng": "longitude",
@@ -98,7 +98,8 @@ final as (
         exported['amplitude_id']::varchar as amplitude_id,
         nullif(exported['user_id']::varchar, '') as amplitude_user_id,
         nullif(exported['device_id']::varchar, '') as device_id,
-        try_cast(exported['session_id']::varchar as bigint) as amplitude_session_id,
+        coalesce(try_cast(exported['session_id']::varchar as bigint), -1)
+            as amplitude_session_id,
         exported['source_id']::varchar as source_id,
         exported['partner_id']::varchar as partner_id,
         exported['adid']::varchar as advertising_id,
@@ -197,9 +198,9 @@ final as (
 
         -- lineage
         exported is not null as is_parsed,
-        {% for field, column in typed_fields.items() -%}
+        {% for field, value in typed_fields.items() -%}
         {{ "+ " if not loop.first -}}
-        (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        (exported['{{ field }}']::varchar is not null and {{ value }} is null)::int
         {% endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
