@@ -5,9 +5,9 @@
 A month of events lands once. The floor is DuckDB reading and parsing the landed files
 into one typed table, without dbt: before and after a full build, because machines slow
 down as they work. Then a month without its last day, and that day on top; nothing new;
-a few events of old sessions; these without the analyses. Then a full build with them.
-Each is a process of its own (dbt, or one that only calls DuckDB), measured by the
-operating system.
+dbt itself, with a project of one model; a few events of old sessions; these without the
+analyses. Then a full build with them. Each is a process of its own (dbt, or one that
+only calls DuckDB), measured by the operating system.
 """
 
 import argparse
@@ -23,7 +23,7 @@ import uuid
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
-from statistics import median
+from statistics import mean, median
 
 import duckdb
 
@@ -59,6 +59,8 @@ COLUMNS = {
     "is_attribution_event": "boolean",
 }
 
+PROJECT_DIR = REPOSITORY / "dbt"
+
 # Without tests, but with the seeds.
 BUILD_ALL = "dbt.cli.main --quiet build --exclude-resource-type test unit_test"
 BUILD = f"{BUILD_ALL} --exclude tag:analyses"
@@ -69,6 +71,7 @@ STEPS = {
     "full build": "floor",
     "+1 day of 30": "full build",
     "nothing new": "full build",
+    "dbt alone": "full build",
     "old sessions": "full build",
     "full build with analyses": "floor",
 }
@@ -129,16 +132,30 @@ def add_old_events(month: Path, landing: Path) -> None:
     (folder / name).write_bytes(content)
 
 
+def smallest_project(folder: Path) -> Path:
+    """A project of one model, whose build is dbt's own cost."""
+    project = folder / "smallest"
+    (project / "models").mkdir(parents=True)
+    (project / "models" / "one.sql").write_text("select 1 as one\n")
+    (project / "dbt_project.yml").write_text(
+        "{name: smallest, profile: amplitude_warehouse,"
+        " flags: {send_anonymous_usage_stats: false}}\n"
+    )
+    return project
+
+
 def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
     """Take every step once; yields its name and cost."""
     # One path for all: dbt parses everything anew when the profile changes.
     warehouse = folder / "warehouse.duckdb"
 
-    def run(landing: Path, name: str, module: str = BUILD) -> Cost:
+    def run(
+        landing: Path, name: str, module: str = BUILD, project: Path = PROJECT_DIR
+    ) -> Cost:
         environment = {
-            "DBT_PROJECT_DIR": str(REPOSITORY / "dbt"),
-            "DBT_PROFILES_DIR": str(REPOSITORY / "dbt"),
-            "DBT_TARGET_PATH": str(folder / "target"),
+            "DBT_PROJECT_DIR": str(project),
+            "DBT_PROFILES_DIR": str(PROJECT_DIR),
+            "DBT_TARGET_PATH": str(folder / f"target-{project.name}"),
             "DBT_LOG_PATH": str(folder / "logs"),
             "DBT_SCHEMA": "amplitude",
             "TARGET": "duckdb",
@@ -154,7 +171,9 @@ def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
         return cost
 
     # What is parsed once is not parsed again.
-    run(month, "none", "dbt.cli.main --quiet parse")
+    smallest = smallest_project(folder)
+    for project in (PROJECT_DIR, smallest):
+        run(month, "none", "dbt.cli.main --quiet parse", project)
     command = f"benchmarks.models --floor {month} {warehouse}"
     yield "floor", run(month, "floor", command)
     yield "full build", run(month, "full")
@@ -167,24 +186,28 @@ def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
     add_day(month, landing, LAST_DAY)
     yield "+1 day of 30", run(landing, "grown")
     yield "nothing new", run(landing, "grown")
+    yield "dbt alone", run(landing, "alone", "dbt.cli.main --quiet run", smallest)
     add_old_events(month, landing)
     yield "old sessions", run(landing, "grown")
     yield "full build with analyses", run(month, "all", BUILD_ALL)
 
 
-def table(costs: dict[str, list[Cost]]) -> Iterator[str]:
-    """The medians, as lines of Markdown."""
+def table(rounds: list[dict[str, list[Cost]]]) -> Iterator[str]:
+    """The medians, as lines of Markdown; of the ratios, within a round."""
+
+    def wall(costs: list[Cost]) -> float:
+        return mean(cost.wall for cost in costs)
+
     yield "| step | wall | ratio | of | CPU | memory |"
     yield "|---|---|---|---|---|---|"
     for step, one_of in STEPS.items():
-        found = costs[step]
-        wall, cpu = (
-            median(getattr(c, name) for c in found) for name in ("wall", "cpu")
-        )
-        ratio = wall / median(cost.wall for cost in costs[one_of])
+        found = [cost for costs in rounds for cost in costs[step]]
+        seconds = median(cost.wall for cost in found)
+        ratio = median(wall(costs[step]) / wall(costs[one_of]) for costs in rounds)
+        cpu = median(cost.cpu for cost in found)
         memory = max(cost.memory for cost in found)
         yield (
-            f"| {step} | {wall:.1f} s | {ratio:.2f} | {one_of} | {cpu:.1f} s"
+            f"| {step} | {seconds:.1f} s | {ratio:.2f} | {one_of} | {cpu:.1f} s"
             f" | {memory / 1e6:.0f} MB |"
         )
 
@@ -203,17 +226,19 @@ def main() -> int:
     subprocess.run(
         [sys.executable, "-m", "sandbox.dbt_packages"], cwd=REPOSITORY, check=True
     )
-    costs: dict[str, list[Cost]] = defaultdict(list)
+    rounds = []
     with tempfile.TemporaryDirectory() as name:
         month = land(Path(name), asked.events)
         for number in range(asked.rounds):
             folder = Path(name, f"round-{number}")
             folder.mkdir()
+            costs = defaultdict(list)
             for step, cost in round_of(month, folder):
                 print(step, cost, file=sys.stderr)
                 costs[step].append(cost)
+            rounds.append(costs)
             shutil.rmtree(folder)
-    print(*table(costs), sep="\n")
+    print(*table(rounds), sep="\n")
     return 0
 
 
