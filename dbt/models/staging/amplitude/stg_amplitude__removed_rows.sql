@@ -121,80 +121,74 @@ compared as (
 
 {%- endif %}
 
--- one row per row of its hour's newest export
-exported as (
+shared_uuids as (
+    select event_id from compared
+    where event_id is not null
+    group by 1
+    having count(*) > 1
+),
+
+shared_insert_ids as (
+    select insert_id from compared
+    where insert_id is not null
+    group by 1
+    having count(*) > 1
+),
+
+-- one row per row that may be removed, or that another may repeat
+suspects as (
     select
         compared.*,
         coalesce(files.is_current, true) as is_current
     from compared
     left join files on compared.landing_key = files.landing_key
+    where
+        not compared.is_parsed
+        or not coalesce(files.is_current, true)
+        or compared.event_id in (select shared_uuids.event_id from shared_uuids)
+        or compared.insert_id in (
+            select shared_insert_ids.insert_id from shared_insert_ids
+        )
 ),
 
--- one row per uuid that came more than once
-shared_uuids as (
-    select event_id from exported
-    where is_parsed and is_current and event_id is not null
-    group by 1
-    having count(*) > 1
-),
-
--- one row per copy of a uuid but the first
+-- one row per copy of a uuid but the first, among the newest exports of their hours
 copies as (
-    select exported.landed_row_id
-    from exported
-    inner join shared_uuids on exported.event_id = shared_uuids.event_id
-    where exported.is_parsed and exported.is_current
+    select landed_row_id from suspects
+    where is_parsed and is_current and event_id is not null
     qualify
         row_number() over (
-            partition by exported.event_id
-            order by exported.uploaded_at, exported.landed_row_id
+            partition by event_id order by uploaded_at, landed_row_id
         ) > 1
 ),
 
 -- one row per exported event with an insert id
 uploaded as (
     select
-        exported.*,
-        coalesce(exported.event_id, exported.landed_row_id) as known_event_id
-    from exported
-    left join copies on exported.landed_row_id = copies.landed_row_id
+        suspects.*,
+        coalesce(suspects.event_id, suspects.landed_row_id) as known_event_id
+    from suspects
+    left join copies on suspects.landed_row_id = copies.landed_row_id
     where
-        exported.is_parsed
-        and exported.is_current
-        and exported.insert_id is not null
+        suspects.is_parsed
+        and suspects.is_current
+        and suspects.insert_id is not null
         and copies.landed_row_id is null
 ),
 
--- one row per insert id that a device sent more than once
-shared_insert_ids as (
-    select
-        project_id,
-        device_id,
-        insert_id
-    from uploaded
-    group by 1, 2, 3
-    having count(*) > 1
-),
-
--- one row per upload of such an insert id, with the one before it
+-- one row per upload of an insert id by a device, with the one before it
 numbered as (
     select
-        uploaded.landed_row_id,
-        uploaded.uploaded_at,
+        landed_row_id,
+        uploaded_at,
         row_number() over (
-            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
-            order by uploaded.uploaded_at, uploaded.known_event_id
+            partition by project_id, device_id, insert_id
+            order by uploaded_at, known_event_id
         ) as upload_number,
-        lag(uploaded.uploaded_at) over (
-            partition by uploaded.project_id, uploaded.device_id, uploaded.insert_id
-            order by uploaded.uploaded_at, uploaded.known_event_id
+        lag(uploaded_at) over (
+            partition by project_id, device_id, insert_id
+            order by uploaded_at, known_event_id
         ) as previous_uploaded_at
     from uploaded
-    inner join shared_insert_ids
-        on
-            uploaded.insert_id = shared_insert_ids.insert_id
-            and uploaded.project_id = shared_insert_ids.project_id
-            and uploaded.device_id is not distinct from shared_insert_ids.device_id
 ),
 
 -- one row per upload that repeats an earlier one
@@ -209,20 +203,20 @@ repeats as (
         )
 ),
 
--- one row per row, with why it is no event of its own
-judged as (
+-- one row per suspect, with why it is no event of its own, if so
+reasons as (
     select
-        exported.landed_row_id,
+        suspects.landed_row_id,
         case
-            when not exported.is_current then 'older_export'
-            when not exported.is_parsed then 'not_json'
+            when not suspects.is_current then 'older_export'
+            when not suspects.is_parsed then 'not_json'
             when copies.landed_row_id is not null then 'same_uuid'
             when repeats.landed_row_id is not null then 'same_insert_id'
         end as reason
-    from exported
-    left join copies on exported.landed_row_id = copies.landed_row_id
-    left join repeats on exported.landed_row_id = repeats.landed_row_id
-    where exported.is_judged
+    from suspects
+    left join copies on suspects.landed_row_id = copies.landed_row_id
+    left join repeats on suspects.landed_row_id = repeats.landed_row_id
+    where suspects.is_judged
 ),
 
 {% if is_increment() -%}
@@ -232,15 +226,20 @@ known as (
 
 -- one row per row that is removed now and was not, or the other way round
 changed as (
-    select judged.*
-    from judged
-    left join known on judged.landed_row_id = known.landed_row_id
-    where judged.reason is distinct from known.reason
+    select
+        compared.landed_row_id,
+        reasons.reason
+    from compared
+    left join reasons on compared.landed_row_id = reasons.landed_row_id
+    left join known on compared.landed_row_id = known.landed_row_id
+    where
+        compared.is_judged
+        and reasons.reason is distinct from known.reason
 ),
 
 {%- else -%}
 changed as (
-    select * from judged
+    select * from reasons
     where reason is not null
 ),
 
