@@ -165,6 +165,8 @@ def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
         kept = folder / f"{name}.duckdb"
         if kept.exists():
             kept.rename(warehouse)
+        # What the step before wrote is not this one's to wait for.
+        os.sync()
         cost = measure(module, os.environ | PATHS | environment, folder)
         if warehouse.exists():
             warehouse.rename(kept)
