@@ -121,6 +121,8 @@ compared as (
 
 {%- endif %}
 
+-- one row per uuid that came more than once, and one per such insert id: of any export
+-- and device, for these only tell where to look
 shared_uuids as (
     select event_id from compared
     where event_id is not null

@@ -1,3 +1,4 @@
+{#- What is null if a field could not be read. -#}
 {% set typed_fields = {
     "event_id": "device_event_number",
     "session_id": "try_cast(exported['session_id']::varchar as bigint)",
