@@ -150,6 +150,31 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
             assert rows[0] == rows[1]
 
 
+def test_rows_of_nobody_are_added_to_those_that_were_there(tmp_path):
+    sessions = [1, -1, None, "many"]
+    landing = tmp_path / "landing"
+    warehouse = open_duckdb(landing, tmp_path)
+    for hour in (0, 1):
+        lines = [
+            json.dumps(
+                event(
+                    hour * 10 + number,
+                    session_id=session,
+                    amplitude_id=None,
+                    device_id=None,
+                )
+            )
+            for number, session in enumerate(sessions)
+        ]
+        export(tmp_path / "export", *lines, hour=hour)
+        time = f"{DAY}T{hour:02}"
+        land(tmp_path / "export", landing, f"START={time}", f"END={time}")
+        warehouse.build()
+    counted = "select sum(event_count) from amplitude_intermediate"
+    for model in ("int_amplitude__hourly_activity", "int_amplitude__session_days"):
+        assert warehouse.value(f"{counted}.{model}") == 2 * len(sessions)
+
+
 @pytest.fixture(scope="module")
 def landing_of_two_days(tmp_path_factory) -> Path:
     landing = tmp_path_factory.mktemp("two_days") / "landing"
