@@ -78,7 +78,7 @@ def _try(
 ) -> tuple[int, str | None]:
     """Do what was asked. Returns the exit code, and why it came to a bad end."""
     try:
-        with logging_redirect_tqdm():
+        with logging_redirect_tqdm(tqdm_class=logs.Bar):
             return _ingest(settings, arguments, started, summary), None
     except SettingsError as error:
         return SETTINGS, str(error)

@@ -3,6 +3,10 @@
 import logging
 from datetime import datetime
 from pathlib import Path
+from threading import RLock
+from typing import IO
+
+from tqdm import tqdm
 
 FOLDER = Path("logs")
 
@@ -33,6 +37,24 @@ def redact(text: str, secrets: list[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, "***")
     return text
+
+
+class Bar(tqdm):
+    """A progress bar; messages are written above it.
+
+    tqdm takes two locks for a message, one after the other. Ctrl-C between them was
+    swallowed and one of them kept: a run that neither ended nor went on.
+    """
+
+    @classmethod
+    def write(
+        cls, s: str, file: IO | None = None, end: str = "\n", nolock: bool = False
+    ) -> None:
+        with cls.get_lock():
+            super().write(s, file=file, end=end, nolock=True)
+
+
+Bar.set_lock(RLock())
 
 
 class _Redacting(logging.Formatter):

@@ -12,8 +12,6 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from ingest import archive
 from ingest.archive import ArchiveError
 from ingest.export import (
@@ -26,6 +24,7 @@ from ingest.export import (
 )
 from ingest.landing import Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
+from ingest.logs import Bar
 from ingest.members import Format, MemberError, MemberName, prove
 from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError
@@ -141,7 +140,7 @@ class Run:
         running: dict[Future[_Landed | _Failed], Window] = {}
         pool = ThreadPoolExecutor(workers)
         try:
-            with tqdm(total=hour_count, unit="h", disable=None) as bar:
+            with Bar(total=hour_count, unit="h", disable=None) as bar:
                 while self._pending or running:
                     # One at a time until a window of this length has worked: so that
                     # what is too long is paid for once.

@@ -9,16 +9,18 @@ import contextlib
 import faulthandler
 import gzip
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
 import random
 import signal
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
@@ -44,10 +46,25 @@ def run_ingest(folder: Path, environment: dict[str, str], arguments: list[str]) 
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["ingest", *arguments]
-    sys.stderr = (folder / "stderr").open("a")
+    sys.stderr = (folder / "stderr").open("a", buffering=1)
     # Where it hangs, if it does.
     faulthandler.register(signal.SIGUSR1, sys.stderr)
     os._exit(main())
+
+
+def run_interrupted(line: int, *run: Path | dict[str, str] | list[str]) -> None:
+    """`python -m ingest`, with Ctrl-C at the nth line that tqdm executes."""
+    lines = itertools.count()
+
+    def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+        if not frame.f_code.co_filename.endswith("tqdm/std.py"):
+            return None
+        if event == "line" and next(lines) == line:
+            raise KeyboardInterrupt
+        return trace
+
+    sys.settrace(trace)
+    run_ingest(*run)
 
 
 class History:
@@ -205,3 +222,20 @@ def test_every_event_lands_once(number: int, tmp_path: Path):
     (tmp_path / "export").mkdir()
     with serve(tmp_path / "export") as api:
         History(number, tmp_path, api).play()
+
+
+@pytest.mark.parametrize("line", range(12))
+def test_ctrl_c_in_a_message_ends_the_run(line: int, tmp_path: Path):
+    (tmp_path / "export").mkdir()
+    with serve(tmp_path / "export") as api:
+        history = History(0, tmp_path, api)
+        environment = api.environment | {"LANDING": str(history.landing)}
+        # So that another thread has something to say.
+        api.faults.replace([Fault(kind="429")])
+        run = FORKS.Process(
+            target=run_interrupted, args=(line, tmp_path, environment, WINDOW)
+        )
+        run.start()
+        history.wait_for(run)
+    assert run.exitcode == 130
+    assert "interrupted" in (tmp_path / "stderr").read_text()
