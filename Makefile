@@ -148,7 +148,7 @@ metrics: setup ## Ask for metrics (ARGS="--metrics sessions --group-by metric_ti
 
 .PHONY: test
 test: setup ## Run everything that proves the project
-	python -m pytest --numprocesses 2 --dist loadgroup --no-loadscope-reorder \
+	python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder \
 		--ignore tests/conventions $(ARGS)
 
 .PHONY: soak

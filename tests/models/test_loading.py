@@ -14,7 +14,7 @@ from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
 from sandbox.export_api import EXPORT_DIR, serve
 from sandbox.snowflake import emulator, load, run
 
-pytestmark = pytest.mark.xdist_group("loading")
+of_the_sample = pytest.mark.xdist_group("sample")
 
 BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"
@@ -182,6 +182,7 @@ def landing_of_two_days(tmp_path_factory) -> Path:
     return landing
 
 
+@of_the_sample
 def test_new_files_are_added_to_what_is_loaded(
     landing_of_two_days, tmp_path, sample_duckdb
 ):
@@ -202,6 +203,7 @@ def test_new_files_are_added_to_what_is_loaded(
     assert_same_events(warehouse, sample_duckdb)
 
 
+@of_the_sample
 def test_new_files_are_added_on_snowflake(landing_of_two_days, tmp_path, sample_duckdb):
     landing = shutil.copytree(landing_of_two_days, tmp_path / "landing")
     with emulator(landing) as variables:
@@ -232,6 +234,7 @@ def assert_same_events(warehouse: Warehouse, other: Warehouse) -> None:
         assert Counter(warehouse.rows(query)) == Counter(other.rows(query))
 
 
+@of_the_sample
 def test_a_build_with_nothing_new_changes_nothing(sample_duckdb):
     query = f"select landed_row_id, loaded_at from {BASE} order by 1"
     before = sample_duckdb.rows(query)
@@ -245,10 +248,12 @@ def test_a_build_with_nothing_new_changes_nothing(sample_duckdb):
     assert sample_duckdb.rows(query) == before
 
 
+@of_the_sample
 def test_a_landing_of_today_is_fresh(sample_duckdb):
     sample_duckdb.dbt("source", "freshness")
 
 
+@of_the_sample
 def test_lines_are_numbered_as_in_their_file(sample_duckdb, sample_landing):
     numbered = sample_duckdb.rows(
         f"select landing_key, file_row_number, event_id, landed_row_id from {BASE}"
@@ -472,6 +477,7 @@ PLANTED = {
 }
 
 
+@of_the_sample
 @pytest.mark.parametrize("name", PLANTED)
 def test_a_planted_fault_is_found(name, sample_duckdb, tmp_path):
     path = shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
@@ -503,6 +509,7 @@ PLANTED_IN_ANALYSES = {
 }
 
 
+@of_the_sample
 def test_faults_planted_in_the_analyses_are_found(sample_duckdb, tmp_path):
     path = shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
     with duckdb.connect(path) as connection:
