@@ -81,7 +81,6 @@ class History:
         self.ever_exported: set[str] = set()
         for _ in range(self.random.randint(0, 8)):
             self.change_source()
-        # What changes after it has landed is found by force alone.
         self.changes = self.random.random() < 0.7
 
     def change_source(self) -> None:
@@ -210,7 +209,12 @@ class History:
         self.api.faults.replace([])
         assert self.run(in_peace=True) == 0, "a run in peace settles every hour"
         self.check()
-        if self.changes:
+        # What changes after it has landed, and what was once refused for its size, is
+        # found by force alone.
+        lines = self.ledger().values()
+        refused = [line for line in lines if line["status"] == "too_large"]
+        assert all(line["is_settled"] for line in refused)
+        if self.changes or refused:
             assert self.run("--force", in_peace=True) == 0
         self.check_in_peace()
 
