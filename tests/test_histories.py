@@ -228,7 +228,7 @@ def test_every_event_lands_once(number: int, tmp_path: Path):
         History(number, tmp_path, api).play()
 
 
-@pytest.mark.parametrize("line", range(12))
+@pytest.mark.parametrize("line", range(24))
 def test_ctrl_c_in_a_message_ends_the_run(line: int, tmp_path: Path):
     (tmp_path / "export").mkdir()
     with serve(tmp_path / "export") as api:
