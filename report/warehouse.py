@@ -50,7 +50,7 @@ def ask() -> dict[str, Answer]:
 
 
 def _dbt(manifest: Manifest | None, *command: str):
-    run = dbtRunner(manifest).invoke(["--quiet", "--warn-error", *command])
+    run = dbtRunner(manifest).invoke(["--quiet", *command])
     if not run.success:
         raise WarehouseError(str(run.exception or "dbt cannot compile the questions"))
     return run.result

@@ -24,14 +24,15 @@ def sample_duckdb(
 ) -> Warehouse:
     """The sample export, built on DuckDB."""
     warehouse = open_duckdb(sample_landing, tmp_path_factory.mktemp("duckdb"))
-    warehouse.build(unit_tests=True)
+    warehouse.build()
+    warehouse.unit_test()
     return warehouse
 
 
 # The emulator takes seconds for each: what they show is shown on DuckDB, and here the
 # analyses' rows are compared.
 UNIT_TESTS_OF_ANALYSES = [
-    f"path:models/marts/amplitude/{folder},resource_type:unit_test"
+    f"path:models/marts/amplitude/{folder}"
     for folder in ("audience", "behaviour", "revenue")
 ]
 
@@ -44,7 +45,8 @@ def sample_snowflake(
     with emulator(sample_landing) as variables:
         folder = tmp_path_factory.mktemp("snowflake")
         warehouse = open_snowflake(sample_landing, folder, variables)
-        warehouse.build("--exclude", *UNIT_TESTS_OF_ANALYSES, unit_tests=True)
+        warehouse.build()
+        warehouse.unit_test("--exclude", *UNIT_TESTS_OF_ANALYSES)
         yield warehouse
 
 

@@ -225,7 +225,7 @@ def test_increments_equal_a_full_refresh_on_snowflake(few, on_emulator, tmp_path
 def test_a_second_build_does_not_begin(on_emulator):
     """Until it is said that the first is dead, or has been for half a day."""
     build = ["--select", "base_amplitude__ledger_lines", "--exclude-resource-type"]
-    build += ["test", "unit_test"]
+    build += ["test"]
     began = "insert into amplitude_staging.running_builds values ('other', '{}')"
     now = datetime.now(UTC).replace(tzinfo=None)
     on_emulator.ask(began.format(now - timedelta(minutes=5)))

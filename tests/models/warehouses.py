@@ -51,24 +51,23 @@ class Warehouse:
     settings: dict[str, str] = field(default_factory=dict)
     project: Path = REPOSITORY / "dbt"
 
-    def build(self, *arguments: str, unit_tests: bool = False) -> str:
-        """`make dbt-build`; returns what it printed, fails if it failed.
-
-        Unit tests do not look at what has landed.
-        """
-        run = self.try_build(*arguments, unit_tests=unit_tests)
+    def build(self, *arguments: str) -> str:
+        """`make dbt-build`; returns what it printed, fails if it failed."""
+        run = self.try_build(*arguments)
         assert run.returncode == 0, run.stdout
         return run.stdout
 
-    def try_build(
-        self, *arguments: str, unit_tests: bool = False
-    ) -> subprocess.CompletedProcess:
-        if not unit_tests:
-            arguments = ("--exclude-resource-type", "unit_test", *arguments)
+    def try_build(self, *arguments: str) -> subprocess.CompletedProcess:
+        return self.make("dbt-build", *arguments)
+
+    def unit_test(self, *arguments: str) -> None:
+        """`make unit-test`; fails if it failed. They do not look at what has landed."""
+        run = self.make("unit-test", *arguments)
+        assert run.returncode == 0, run.stdout
+
+    def make(self, target: str, *arguments: str) -> subprocess.CompletedProcess:
         return make(
-            "dbt-build",
-            f"ARGS={' '.join(arguments)}",
-            environment=self.environment(),
+            target, f"ARGS={' '.join(arguments)}", environment=self.environment()
         )
 
     def run(self, *arguments: str) -> None:
@@ -82,7 +81,7 @@ class Warehouse:
     def dbt(self, *arguments: str) -> None:
         """A command of dbt; fails if it fails."""
         run = subprocess.run(
-            [DBT_COMMAND, "--warn-error", "--no-use-colors", *arguments],
+            [DBT_COMMAND, "--no-use-colors", *arguments],
             cwd=REPOSITORY,
             env=os.environ | self.environment(),
             stdout=subprocess.PIPE,
