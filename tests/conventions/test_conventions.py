@@ -38,6 +38,9 @@ ABBREVIATIONS = re.compile(
 )
 LONGEST_MACRO_LINES = 10
 
+CALL_OF_VAR = re.compile(r"\bvar\(")
+VARIABLE = re.compile(r"""\bvar\(\s*["'](\w+)["']""")
+
 
 @pytest.fixture(scope="session")
 def manifest(tmp_path_factory) -> dict:
@@ -85,6 +88,31 @@ def is_key(node: dict, column: str, manifest: dict) -> bool:
         and test["test_metadata"]
     }
     return {"unique", "not_null"} <= tests
+
+
+def variables_of(model: dict, macros: dict) -> set[str]:
+    """The variables a model reads, itself or through macros, however deep.
+
+    A call in a branch that dbt did not take while it parsed is not among what dbt says
+    the model depends on, so the code is searched for calls as well.
+    """
+    ours = {
+        macro["name"].split("__")[-1]
+        for macro in macros.values()
+        if macro["package_name"] == "amplitude_warehouse"
+    }
+    found, seen, ahead = set(), set(), [model]
+    while ahead:
+        node = ahead.pop()
+        code = node.get("raw_code") or node["macro_sql"]
+        found.update(VARIABLE.findall(code))
+        called = {name for name in ours if re.search(rf"\b{name}[\"')]*\(", code)}
+        for key, macro in macros.items():
+            is_called = macro["name"].split("__")[-1] in called
+            if (is_called or key in node["depends_on"]["macros"]) and key not in seen:
+                seen.add(key)
+                ahead.append(macro)
+    return found
 
 
 def test_names_tell_the_layer(models):
@@ -185,6 +213,23 @@ def test_every_unit_test_is_a_clause_about_its_model(manifest):
     assert manifest["unit_tests"]
     for test in manifest["unit_tests"].values():
         assert test["name"].startswith(f"{test['model']}__"), test["name"]
+
+
+def test_every_unit_test_pins_the_variables_of_its_model(manifest, models):
+    """So that no value of a variable can turn a unit test red."""
+    by_name = {model["name"]: model for model in models}
+    for test in manifest["unit_tests"].values():
+        pinned = set((test["overrides"] or {}).get("vars", {}))
+        read = variables_of(by_name[test["model"]], manifest["macros"])
+        assert read <= pinned, f"{test['name']} does not pin {sorted(read - pinned)}"
+
+
+def test_every_variable_is_read_by_a_literal_name(manifest, models):
+    """Otherwise nobody could tell which variables a model depends on."""
+    for node in [*models, *manifest["macros"].values()]:
+        if node["package_name"] == "amplitude_warehouse":
+            code = node.get("raw_code") or node["macro_sql"]
+            assert len(CALL_OF_VAR.findall(code)) == len(VARIABLE.findall(code)), code
 
 
 def test_the_exposure_depends_on_what_the_report_reads(manifest):
