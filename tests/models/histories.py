@@ -54,6 +54,7 @@ class Export:
     hour: datetime
     exported_at: datetime
     files: list[list[Row]]
+    form: str = "json.gz"
 
     @property
     def folder(self) -> str:
@@ -64,9 +65,11 @@ class Export:
         found = []
         for number, rows in enumerate(self.files):
             text = "".join(json.dumps(row) + "\n" for row in rows)
-            data = gzip.compress(text.encode(), mtime=0)
+            data = text.encode()
+            if self.form == "json.gz":
+                data = gzip.compress(data, mtime=0)
             name = hashlib.sha256(data).hexdigest()[:16]
-            key = f"events/{self.folder}/{number}-{name}.json.gz"
+            key = f"events/{self.folder}/{number}-{name}.{self.form}"
             found.append((key, data, len(rows)))
         return found
 
@@ -139,6 +142,9 @@ def history(seed: int, project: str, load_count: int) -> list[Load]:
         for key, data, _ in export.objects():
             loads[at].objects.append((key, data))
         loads[ledger_at].ledger.append(export)
+    for export in unrecorded(random, [line for load in loads for line in load.ledger]):
+        objects = random.choice(loads).objects
+        objects.extend((key, data) for key, data, _ in export.objects())
     for merge in merges(random, project):
         random.choice(loads).merges.append(merge)
     return loads
@@ -266,6 +272,17 @@ def exports(random: Random, project: str, rows: list[Row]) -> Iterator[Export]:
             at = random.randrange(1, len(version) + 1)
             files = [part for part in (version[:at], version[at:]) if part]
             yield Export(project, hour, hour + (4 + number) * HOUR, files)
+
+
+def unrecorded(random: Random, recorded: list[Export]) -> Iterator[Export]:
+    """Exports without a ledger line, as a killed ingest leaves them: of hours that were
+    exported again with more rows or in the other format, and of hours that were not."""
+    for export in random.sample(recorded, min(len(recorded), random.randrange(4))):
+        rows = [row for file in export.files for row in file]
+        few = random.sample(rows, random.randint(1, len(rows)))
+        hour = export.hour + random.choice([0, 0, 0, 500]) * HOUR
+        form = random.choice(["json", "json.gz"])
+        yield Export(export.project, hour, export.exported_at, [few], form)
 
 
 def merges(random: Random, project: str) -> Iterator[tuple[int, int]]:

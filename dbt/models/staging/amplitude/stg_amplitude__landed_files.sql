@@ -12,8 +12,12 @@ lines as (
     select * from {{ ref("base_amplitude__ledger_lines") }}
 ),
 
+loaded_files as (
+    select * from {{ ref("stg_amplitude__loaded_files") }}
+),
+
 -- one row per file of a ledger line; a file may be named by several
-files as (
+listed as (
     select
         item.value['key']::varchar as landing_key,
         item.value['member']::varchar as member,
@@ -36,10 +40,52 @@ files as (
         {{ unnest_objects("lines.files", file_fields) }}
 ),
 
-final as (
-    select * from files
+-- one row per file that the ledger names
+named as (
+    select * from listed
     qualify
         row_number() over (partition by landing_key order by exported_at desc) = 1
+),
+
+-- one row per upload hour of which the ledger names files
+named_hours as (
+    select
+        project_id,
+        upload_hour_started_at,
+        max(hour_export_count) as export_count,
+        max(build_number) as build_number
+    from named
+    group by 1, 2
+),
+
+-- one row per loaded file that the ledger does not name, as a killed run leaves it: the
+-- files that the ledger names for its hour supersede it
+unnamed as (
+    select
+        loaded_files.landing_key,
+        null::varchar as member,
+        null::varchar as sha256,
+        null::bigint as event_count,
+        null::bigint as byte_count,
+        loaded_files.project_id,
+        loaded_files.upload_hour_started_at,
+        null::timestamp as exported_at,
+        named_hours.project_id is null as is_current,
+        coalesce(named_hours.export_count, 0) + 1 as hour_export_count,
+        coalesce(named_hours.build_number, loaded_files.build_number) as build_number
+    from loaded_files
+    left join named on loaded_files.landing_key = named.landing_key
+    left join named_hours
+        on
+            loaded_files.project_id = named_hours.project_id
+            and loaded_files.upload_hour_started_at = named_hours.upload_hour_started_at
+    where named.landing_key is null
+),
+
+final as (
+    select * from named
+    union all
+    select * from unnamed
 )
 
 select * from final
