@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from histories import Export, Load
 from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
 
 from sandbox.export_api import EXPORT_DIR, serve
@@ -118,17 +119,62 @@ def odd_lines() -> list[str]:
     return lines
 
 
+def land_another_project(landing: Path) -> None:
+    """Rows of project 6 with the ids of project 5's, whatever project they name."""
+    hour = datetime.fromisoformat(DAY)
+    rows = [event(number, app=app) for number, app in enumerate([6, 5, None, "six"])]
+    rows += [event(10, uuid="uuid-0"), event(11, event_type="", amplitude_id=88, app=6)]
+    load = Load("load")
+    load.ledger.append(Export("6", hour, hour, [rows]))
+    load.objects += [(key, data) for key, data, _ in load.ledger[0].objects()]
+    load.land(landing)
+
+
+def assert_projects_are_apart(warehouse: Warehouse) -> None:
+    """The same ids in two projects are two events, sessions and users."""
+    assert warehouse.rows(
+        "select project_event_id, event_id, project_id from amplitude.amplitude__events"
+        " where event_id in ('uuid-0', 'uuid-3') order by 1"
+    ) == [
+        ("5/uuid-0", "uuid-0", "5"),
+        ("5/uuid-3", "uuid-3", "5"),
+        ("6/uuid-0", "uuid-0", "6"),
+        ("6/uuid-3", "uuid-3", "6"),
+    ]
+    assert warehouse.rows(
+        f"select reason, count(*) from {REMOVED} where project_id = '6' group by 1"
+    ) == [("same_uuid", 1)]
+    # Rows that name no project name no other.
+    assert warehouse.rows(
+        f"select event_id, unparsed_field_count from {BASE}"
+        " where project_id = '6' and unparsed_field_count > 0 order by 1"
+    ) == [("uuid-0", 1), ("uuid-1", 1), ("uuid-3", 1)]
+    for model in ("users", "sessions"):
+        query = f"select sum(event_count) from amplitude.amplitude__{model}"
+        assert warehouse.value(f"{query} where project_id = '6'") == 5, model
+    assert (
+        warehouse.value(
+            "select new_user_count from amplitude.amplitude__active_users"
+            f" where project_id = '6' and active_date = '{DAY}'"
+        )
+        == 2
+    )
+
+
 def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
     lines = odd_lines()
     landing = land_lines(tmp_path, *lines)
+    land_another_project(landing)
     on_duckdb = open_duckdb(landing, tmp_path)
     on_duckdb.build()
     with emulator(landing) as variables:
         on_snowflake = open_snowflake(landing, tmp_path, variables)
         on_snowflake.build()
         for warehouse in (on_duckdb, on_snowflake):
-            assert warehouse.value(f"select count(*) from {BASE}") == len(lines)
-            assert warehouse.value(f"select count(*) from {STAGED}") == len(lines)
+            counted = "select count(*) from {} where project_id = '5'"
+            assert warehouse.value(counted.format(BASE)) == len(lines)
+            assert warehouse.value(counted.format(STAGED)) == len(lines)
+            assert_projects_are_apart(warehouse)
             elements = warehouse.rows(
                 f"select amplitude_user_id, element from {STAGED}"
                 f" where element is not null or amplitude_user_id = 'null'"

@@ -20,7 +20,7 @@ events as (
 described as (
     select
         {{ session_day_id() }} as session_day_id,
-        event_id,
+        project_event_id,
         project_id,
         unmerged_user_id,
         amplitude_session_id,

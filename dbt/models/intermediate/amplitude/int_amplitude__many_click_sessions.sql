@@ -32,7 +32,7 @@ touched as (
 -- one row per event of a session
 actions as (
     select
-        events.event_id,
+        events.project_event_id,
         events.project_id,
         events.user_id,
         events.amplitude_session_id,
@@ -84,7 +84,7 @@ keyed as (
 -- one row per event of such an interaction
 final as (
     select
-        actions.event_id,
+        actions.project_event_id,
         keyed.project_id,
         keyed.user_id,
         keyed.session_id,
@@ -96,13 +96,13 @@ final as (
         keyed.interaction_event_count,
         row_number() over (
             partition by keyed.interaction_id
-            order by actions.occurred_at, actions.event_id
+            order by actions.occurred_at, actions.project_event_id
         ) as interaction_event_number,
         datediff(
             'microsecond',
             lag(actions.occurred_at) over (
                 partition by keyed.interaction_id
-                order by actions.occurred_at, actions.event_id
+                order by actions.occurred_at, actions.project_event_id
             ),
             actions.occurred_at
         ) / 1000000.0 as gap_seconds

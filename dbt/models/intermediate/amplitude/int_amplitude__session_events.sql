@@ -30,7 +30,7 @@ touched as (
 -- page's address without what comes before the host and what follows the path
 placed as (
     select
-        events.event_id,
+        events.project_event_id,
         events.project_id,
         events.user_id,
         events.session_id,
@@ -83,7 +83,7 @@ paged as (
 
 final as (
     select
-        event_id,
+        project_event_id,
         project_id,
         user_id,
         session_id,

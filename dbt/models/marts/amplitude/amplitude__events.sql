@@ -9,6 +9,7 @@ events as (
 final as (
     select
         -- ids
+        project_event_id,
         event_id,
         project_id,
         user_id,

@@ -36,6 +36,7 @@ identified as (
 keyed as (
     select
         -- ids
+        project_id || '/' || known_event_id as project_event_id,
         known_event_id as event_id,
         landed_row_id,
         user_id,

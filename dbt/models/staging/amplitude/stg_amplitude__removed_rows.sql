@@ -121,8 +121,8 @@ compared as (
 
 {%- endif %}
 
--- one row per uuid that came more than once, and one per such insert id: of any export
--- and device, for these only tell where to look
+-- one row per uuid that came more than once, and one per such insert id: of any export,
+-- project and device, because these only say where to look
 shared_uuids as (
     select event_id from compared
     where event_id is not null
@@ -153,13 +153,15 @@ suspects as (
         )
 ),
 
--- one row per copy of a uuid but the first, among the newest exports of their hours
+-- one row per copy of a project's uuid but the first, among the newest exports of their
+-- hours
 copies as (
     select landed_row_id from suspects
     where is_parsed and is_current and event_id is not null
     qualify
         row_number() over (
-            partition by event_id order by uploaded_at, landed_row_id
+            partition by project_id, event_id
+            order by uploaded_at, landed_row_id
         ) > 1
 ),
 

@@ -22,13 +22,13 @@ seen as (
             as first_seen_at,
         min(
             case
-                when nullif(amplitude_user_id, '') is not null
+                when amplitude_user_id is not null
                     then coalesce(occurred_at, uploaded_at, '1970-01-01'::timestamp)
             end
         ) as first_identified_at,
         max(
             case
-                when nullif(amplitude_user_id, '') is not null
+                when amplitude_user_id is not null
                     then coalesce(occurred_at, uploaded_at, '1970-01-01'::timestamp)
             end
         ) as last_identified_at

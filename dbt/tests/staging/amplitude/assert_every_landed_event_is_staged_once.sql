@@ -19,12 +19,12 @@ staged as (
     select * from {{ ref("stg_amplitude__events") }}
 ),
 
--- one row per uuid: of its copies only the first can be an event
+-- one row per uuid of a project: of its copies only the first can be an event
 first_copies as (
     select * from landed
     qualify
         row_number() over (
-            partition by coalesce(event_id, landed_row_id)
+            partition by project_id, coalesce(event_id, landed_row_id)
             order by uploaded_at, landed_row_id
         ) = 1
 ),

@@ -28,10 +28,11 @@ repeated_events as (
 signs as (
     select session_events.*
     from session_events
-    left join repeated_events on session_events.event_id = repeated_events.event_id
+    left join repeated_events
+        on session_events.project_event_id = repeated_events.project_event_id
     where
         session_events.event_type != '{{ signs["repeat_click"] }}'
-        or repeated_events.event_id is not null
+        or repeated_events.project_event_id is not null
 ),
 
 counted as (

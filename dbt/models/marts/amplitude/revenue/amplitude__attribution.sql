@@ -68,7 +68,7 @@ results as (
     union all
     select
         'revenue' as kind,
-        key_events.event_id as result_id,
+        key_events.project_event_id as result_id,
         key_events.project_id,
         coalesce(identities.user_id, key_events.unmerged_user_id) as user_id,
         key_events.event_date as attributed_date,

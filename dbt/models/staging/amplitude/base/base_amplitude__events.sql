@@ -90,13 +90,12 @@ final as (
     select
         -- ids
         landing_key || '#' || file_row_number as landed_row_id,
-        coalesce(exported['app']::varchar, split_part(landing_key, '/', 2))
-            as project_id,
+        split_part(landing_key, '/', 2) as project_id,
         nullif(exported['uuid']::varchar, '') as event_id,
         nullif(exported['$insert_id']::varchar, '') as insert_id,
         exported['$insert_key']::varchar as insert_key,
         try_cast(exported['event_id']::varchar as bigint) as device_event_number,
-        exported['amplitude_id']::varchar as amplitude_id,
+        nullif(exported['amplitude_id']::varchar, '') as amplitude_id,
         nullif(exported['user_id']::varchar, '') as amplitude_user_id,
         nullif(exported['device_id']::varchar, '') as device_id,
         coalesce(try_cast(exported['session_id']::varchar as bigint), -1)
@@ -106,13 +105,13 @@ final as (
         exported['adid']::varchar as advertising_id,
         exported['idfa']::varchar as apple_advertising_id,
         coalesce(
-            exported['amplitude_id']::varchar,
+            nullif(exported['amplitude_id']::varchar, ''),
             'user:' || nullif(exported['user_id']::varchar, ''),
             'device:' || nullif(exported['device_id']::varchar, '')
         ) as unmerged_user_id,
 
         -- text
-        exported['event_type']::varchar as event_type,
+        nullif(exported['event_type']::varchar, '') as event_type,
         exported['amplitude_event_type']::varchar as amplitude_event_type,
         exported['data_type']::varchar as data_type,
         exported['$schema']::varchar as schema_version,
@@ -199,9 +198,10 @@ final as (
 
         -- lineage
         exported is not null as is_parsed,
+        -- the file's folder tells the project, whatever the row says
+        coalesce(exported['app']::varchar != project_id, false)::int
         {% for field, value in typed_fields.items() -%}
-        {{ "+ " if not loop.first -}}
-        (exported['{{ field }}']::varchar is not null and {{ value }} is null)::int
+        + (exported['{{ field }}']::varchar is not null and {{ value }} is null)::int
         {% endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
