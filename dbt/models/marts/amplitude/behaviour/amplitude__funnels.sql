@@ -2,6 +2,18 @@
 {% set step_counts = funnels.values() | map(attribute="steps") | map("length") | list %}
 {% set step_numbers = range(1, ([1] + step_counts) | max + 1) %}
 
+{#- Steps can be done by different events if, and only if, there are at least as many
+events as steps in each of these sets of steps (Hall's theorem). -#}
+{% set step_sets = {"this": [], "any": []} %}
+{% for order, sets in step_sets.items() %}
+{% for number in step_numbers %}{% do sets.append([number]) %}{% endfor %}
+{% for funnel in funnels.values() if funnel.order == order %}
+{% for numbers in funnel_step_sets(funnel.steps) if numbers not in sets %}
+{% do sets.append(numbers) %}
+{% endfor %}
+{% endfor %}
+{% endfor %}
+
 with
 
 key_events as (
@@ -26,7 +38,6 @@ steps as (
         '{{ funnel }}' as funnel,
         {{ loop.index }} as step_number,
         '{{ step.name | replace("'", "''") }}' as step,
-        '|{{ funnel }}:{{ loop.index }}|' as marker,
         {{ definition.order == "this" }} as is_ordered,
         {{ (definition.window_hours * 3600) | int }} as window_seconds,
         {{ (definition.window_hours / 24) | round(0, "ceil") | int }} as window_days
@@ -37,35 +48,61 @@ steps as (
         null::varchar as funnel,
         null::int as step_number,
         null::varchar as step,
-        null::varchar as marker,
         null::boolean as is_ordered,
         null::int as window_seconds,
         null::int as window_days
     where false
 ),
 
--- one row per event and step that it is, to the second; what is of the same steps in
+funnels as (
+    select * from steps
+    where step_number = 1
+),
+
+-- one row per user's second and steps that an event is; what is of the same steps in
 -- the same second is one event
 occurrences as (
     select distinct
         key_events.project_id,
         coalesce(identities.user_id, key_events.unmerged_user_id) as user_id,
-        steps.funnel,
-        steps.is_ordered,
-        steps.window_seconds,
-        steps.step_number,
-        date_trunc('second', key_events.occurred_at) as happened_at,
-        key_events.funnel_steps
+        funnels.funnel,
+        funnels.is_ordered,
+        funnels.window_seconds,
+        {% for number in step_numbers -%}
+        contains(
+            key_events.funnel_steps, '|' || funnels.funnel || ':{{ number }}|'
+        ) as is_step_{{ number }},
+        {% endfor -%}
+        date_trunc('second', key_events.occurred_at) as happened_at
     from key_events
-    inner join steps on contains(key_events.funnel_steps, steps.marker)
+    inner join funnels
+        on contains(key_events.funnel_steps, '|' || funnels.funnel || ':')
     left join identities
         on
             key_events.project_id = identities.project_id
             and key_events.unmerged_user_id = identities.amplitude_id
 ),
 
--- one row per user's second with a step of the funnel, and the events that are each
--- step
+-- one row per such event, and when there are as many events as steps of a set, from
+-- this one on
+counted as (
+    select
+        {% for numbers in step_sets["any"] if numbers | length > 1 -%}
+        {% set is_one = "(is_step_" ~ numbers | join(" or is_step_") ~ ")" -%}
+        case
+            when {{ is_one }}
+                then lead(happened_at, {{ numbers | length - 1 }}) over (
+                    partition by project_id, user_id, funnel, {{ is_one }}
+                    order by happened_at
+                )
+        end as enough_{{ numbers | join("_") }}_at,
+        {% endfor -%}
+        *
+    from occurrences
+),
+
+-- one row per user's second with a step of the funnel, and how many of its events are
+-- steps of a set
 moments as (
     select
         project_id,
@@ -74,108 +111,177 @@ moments as (
         is_ordered,
         window_seconds,
         happened_at,
-        {% for number in step_numbers -%}
-        min(case when step_number = {{ number }} then funnel_steps end)
-            as first_event_{{ number }},
-        max(case when step_number = {{ number }} then funnel_steps end)
-            as last_event_{{ number }},
+        {% for numbers in step_sets["this"] -%}
+        count_if(is_step_{{ numbers | join(" or is_step_") }})
+            as event_count_{{ numbers | join("_") }},
+        {% endfor -%}
+        {% for numbers in step_sets["any"] if numbers | length > 1 -%}
+        min(enough_{{ numbers | join("_") }}_at) as enough_{{ numbers | join("_") }}_at,
         {% endfor -%}
         count(*) as event_count
-    from occurrences
+    from counted
     group by 1, 2, 3, 4, 5, 6
 ),
 
--- one row per such second, and when each step comes next
+-- one row per such second, when each step comes next, and when from here on there are
+-- as many events as steps of a set
 followed as (
     select
         {% for number in step_numbers -%}
-        min(case when first_event_{{ number }} is not null then happened_at end) over (
+        min(case when event_count_{{ number }} > 0 then happened_at end) over (
             partition by project_id, user_id, funnel
             order by happened_at
             rows between 1 following and unbounded following
         ) as next_{{ number }}_at,
         {% endfor -%}
+        {% for numbers in step_sets["any"] if numbers | length > 1 -%}
+        min(enough_{{ numbers | join("_") }}_at) over (
+            partition by project_id, user_id, funnel
+            order by happened_at
+            rows between current row and unbounded following
+        ) as from_here_{{ numbers | join("_") }}_at,
+        {% endfor -%}
         *
     from moments
 ),
 
--- one row per second that a path may begin in, and when its first step is done
-attempts_1 as (
+-- in this order: one row per second that a path may begin in
+ordered_1 as (
     select
         project_id,
         user_id,
         funnel,
-        is_ordered,
         window_seconds,
         happened_at as began_at,
-        case when first_event_1 is not null then happened_at else next_1_at end
-            as step_1_at
+        happened_at as step_1_at,
+        1 as first_step_of_second
     from followed
-    where
-        first_event_1 is not null
-        or (
-            not is_ordered
-            and datediff('second', happened_at, next_1_at) <= window_seconds
-        )
+    where is_ordered and event_count_1 > 0
 ),
 
 {% for number in step_numbers if number > 1 -%}
 {% set previous = number - 1 %}
--- one row per path, and when step {{ number }} comes first: after the one before it,
--- or, if any order will do, after the path began; in the same second only if it is
--- another event
+-- one row per path, and when step {{ number }} comes: in the second of the one before
+-- if that has enough events for all steps done in it, else in a later second
 found_{{ number }} as (
     select
-        attempts_{{ previous }}.*,
+        ordered_{{ previous }}.*,
         case
-            when followed.first_event_{{ number }} is null
-                then followed.next_{{ number }}_at
             when
-                followed.is_ordered
-                and followed.first_event_{{ number }}
-                = followed.last_event_{{ number }}
-                and followed.first_event_{{ number }}
-                = followed.first_event_{{ previous }}
-                and followed.first_event_{{ number }}
-                = followed.last_event_{{ previous }}
-                then followed.next_{{ number }}_at
-            else followed.happened_at
+                followed.event_count_{{ number }} > 0
+                {% for numbers in step_sets["this"]
+                    if numbers[-1] == number and numbers | length > 1 -%}
+                and (
+                    followed.event_count_{{ numbers | join("_") }}
+                    >= {{ numbers | length }}
+                    or ordered_{{ previous }}.first_step_of_second > {{ numbers[0] }}
+                )
+                {% endfor -%}
+                then followed.happened_at
+            else followed.next_{{ number }}_at
         end as found_at
-    from attempts_{{ previous }}
+    from ordered_{{ previous }}
     left join followed
         on
-            attempts_{{ previous }}.project_id = followed.project_id
-            and attempts_{{ previous }}.user_id = followed.user_id
-            and attempts_{{ previous }}.funnel = followed.funnel
-            and case
-                when attempts_{{ previous }}.is_ordered
-                    then attempts_{{ previous }}.step_{{ previous }}_at
-                else attempts_{{ previous }}.began_at
-            end = followed.happened_at
+            ordered_{{ previous }}.project_id = followed.project_id
+            and ordered_{{ previous }}.user_id = followed.user_id
+            and ordered_{{ previous }}.funnel = followed.funnel
+            and ordered_{{ previous }}.step_{{ previous }}_at = followed.happened_at
 ),
 
--- one row per path, and when steps 1 to {{ number }} are done, if within the window
-attempts_{{ number }} as (
+-- one row per path, and when step {{ number }} is done, if within the window
+ordered_{{ number }} as (
     select
-        * exclude (found_at),
+        * exclude (found_at, first_step_of_second),
         case
-            when
-                step_{{ previous }}_at is null
-                or datediff('second', began_at, found_at) > window_seconds
-                then null
-            when found_at < step_{{ previous }}_at then step_{{ previous }}_at
-            else found_at
-        end as step_{{ number }}_at
+            when datediff('second', began_at, found_at) <= window_seconds then found_at
+        end as step_{{ number }}_at,
+        case
+            when found_at = step_{{ previous }}_at then first_step_of_second
+            else {{ number }}
+        end as first_step_of_second
     from found_{{ number }}
 ),
 
 {% endfor -%}
+-- in any order: one row per second that a path may begin in, when each step comes and
+-- when there are as many events as steps of a set
+unordered as (
+    select
+        project_id,
+        user_id,
+        funnel,
+        window_seconds,
+        happened_at as began_at,
+        {% for numbers in step_sets["any"] if numbers | length > 1 -%}
+        from_here_{{ numbers | join("_") }}_at,
+        {% endfor -%}
+        {% for number in step_numbers -%}
+        case
+            when event_count_{{ number }} > 0 then happened_at
+            else next_{{ number }}_at
+        end as from_here_{{ number }}_at,
+        {% endfor -%}
+        is_ordered
+    from followed
+    where not is_ordered
+),
+
+unordered_1 as (
+    select
+        *,
+        from_here_1_at as step_1_at
+    from unordered
+    where datediff('second', began_at, from_here_1_at) <= window_seconds
+),
+
+{% for number in step_numbers if number > 1 -%}
+{% set previous = number - 1 %}
+-- one row per path, and when steps 1 to {{ number }} are done by different events, if
+-- within the window
+unordered_{{ number }} as (
+    select
+        *,
+        case
+            when
+                step_{{ previous }}_at is not null
+                {% for numbers in step_sets["any"] if numbers[-1] == number -%}
+                and datediff('second', began_at, from_here_{{ numbers | join("_") }}_at)
+                <= window_seconds
+                {% endfor -%}
+                then greatest(
+                    step_{{ previous }}_at
+                    {%- for numbers in step_sets["any"] if numbers[-1] == number -%}
+                    , from_here_{{ numbers | join("_") }}_at
+                    {%- endfor %}
+                )
+        end as step_{{ number }}_at
+    from unordered_{{ previous }}
+),
+
+{% endfor -%}
+-- one row per path
+attempts as (
+    {% for kind in ["ordered", "unordered"] -%}
+    select
+        project_id,
+        user_id,
+        funnel,
+        {% for number in step_numbers -%}
+        step_{{ number }}_at,
+        {% endfor -%}
+        began_at
+    from {{ kind }}_{{ step_numbers[-1] }}
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
 -- one row per user, funnel and day: the path that goes furthest, of these the earliest
 paths as (
     select
         *,
         {{ reporting_date("step_1_at") }} as entered_date
-    from attempts_{{ step_numbers[-1] }}
+    from attempts
     qualify
         row_number() over (
             partition by project_id, user_id, funnel, {{ reporting_date("step_1_at") }}
