@@ -1,4 +1,4 @@
 {%- macro counted_traffic() -%}
     (true
-    {%- for kind in var("excluded_traffic") %} and not is_{{ kind }}{% endfor %})
+    {%- for kind in variable("excluded_traffic") %} and not is_{{ kind }}{% endfor %})
 {%- endmacro -%}

@@ -1,6 +1,6 @@
 {%- macro is_activity(event_type) -%}
     coalesce({{ event_type }} not in (
-    {%- for inactive in var("inactive_event_types") -%}
+    {%- for inactive in variable("inactive_event_types") -%}
         '{{ inactive | replace("'", "''") }}',
     {%- endfor -%}
     ''), true)

@@ -78,8 +78,8 @@ class Warehouse:
         """`dbt test`, without unit tests."""
         self.dbt("test", "--exclude-resource-type", "unit_test", *arguments)
 
-    def dbt(self, *arguments: str) -> None:
-        """A command of dbt; fails if it fails."""
+    def dbt(self, *arguments: str) -> str:
+        """A command of dbt; returns what it printed, fails if it failed."""
         run = subprocess.run(
             [DBT_COMMAND, "--no-use-colors", *arguments],
             cwd=REPOSITORY,
@@ -90,6 +90,7 @@ class Warehouse:
             timeout=600,
         )
         assert run.returncode == 0, run.stdout
+        return run.stdout
 
     def environment(self) -> dict[str, str]:
         return {

@@ -26,7 +26,7 @@ described as (
         amplitude_session_id,
         event_type,
         ''
-        {%- for funnel, definition in var("funnels").items() %}
+        {%- for funnel, definition in variable("funnels").items() %}
         {%- for step in definition.steps %}
         || case
             when {{ is_funnel_step(step) }} then '|{{ funnel }}:{{ loop.index }}|'

@@ -1,4 +1,4 @@
-{% set use_merges = var("use_merges") %}
+{% set use_merges = variable("use_merges") %}
 
 {{
     config(

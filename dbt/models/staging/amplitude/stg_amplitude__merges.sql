@@ -1,4 +1,4 @@
-{{ config(enabled=var("use_merges")) }}
+{{ config(enabled=variable("use_merges")) }}
 
 with
 

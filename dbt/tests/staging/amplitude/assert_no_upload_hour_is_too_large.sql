@@ -8,7 +8,7 @@ where
     status = 'too_large'
     and upload_hour_id not in (
         ''
-        {%- for hour in var("too_large_hours_accepted") %}
+        {%- for hour in variable("too_large_hours_accepted") %}
             , '{{ hour }}'
         {%- endfor %}
     )

@@ -1,4 +1,4 @@
-{% set funnels = var("funnels") %}
+{% set funnels = variable("funnels") %}
 {% set step_counts = funnels.values() | map(attribute="steps") | map("length") | list %}
 {% set step_numbers = range(1, ([1] + step_counts) | max + 1) %}
 

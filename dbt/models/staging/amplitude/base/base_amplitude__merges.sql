@@ -1,4 +1,4 @@
-{{ config(enabled=var("use_merges"), materialized="view") }}
+{{ config(enabled=variable("use_merges"), materialized="view") }}
 
 with
 

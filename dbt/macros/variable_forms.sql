@@ -1,0 +1,29 @@
+{#- What each variable must be, and an example. -#}
+{%- macro variable_forms() -%}
+    {%- set variables = {
+        "duplicate_window_days": ["null or a number from 0 to 10000", "7"],
+        "stitch_anonymous_users": ["true or false", "true"],
+        "use_merges": ["true or false", "false"],
+        "reporting_timezone": ["the name of a time zone", "America/New_York"],
+        "inactive_event_types": ["a list, each item a text", "[Push Sent, Push Opened]"],
+        "excluded_traffic": ["a list, each item bot or internal", "[bot, internal]"],
+        "projects": ["a list, each item the id of a project", '["100500123"]'],
+        "unparsed_lines_allowed": ["a whole number from 0 on", "2"],
+        "too_large_hours_accepted": ["a list, each item an upload hour of a project", '["100500123/2026-01-31 05:00:00"]'],
+        "other_build_is_dead": ["true or false", "false"],
+        "attribution_window_days": ["a number from 0 to 10000", "30"],
+        "funnels": ["values by name", "{help: {order: this, window_hours: 24, steps: […]}}"],
+    } -%}
+    {%- set funnel = {
+        "order": ["this or any", "this"],
+        "window_hours": ["a number above 0, up to 10000", "24"],
+        "steps": ["one step or more", "[{name: Help page, event_type: Page Viewed}]"],
+    } -%}
+    {%- set step = {
+        "name": ["a text", "Help page"],
+        "event_type": ["a text, or a list of such", "Page Viewed"],
+        "where": ["null or values by name", "{page_path: /help/}"],
+        "properties": ["null or values by name", "{plan: [pro, team]}"],
+    } -%}
+    {{ return({"variables": variables, "funnel": funnel, "step": step}) }}
+{%- endmacro -%}

@@ -1,0 +1,204 @@
+"""Every variable of the dbt project: wrong values are refused, right ones build."""
+
+import json
+import re
+
+import pytest
+import yaml
+from warehouses import REPOSITORY, Warehouse, open_duckdb
+
+pytestmark = pytest.mark.xdist_group("settings")
+
+SEARCH = {"name": "Search", "event_type": "Search Performed"}
+
+
+def funnel(**changes: object) -> dict[str, object]:
+    """A funnel that is right but for the changes."""
+    return {"order": "this", "window_hours": 24, "steps": [SEARCH]} | changes
+
+
+def funnels(**changes: object) -> dict[str, object]:
+    return {"shop": funnel(**changes)}
+
+
+def one_step(**changes: object) -> dict[str, object]:
+    return funnels(steps=[SEARCH | changes])
+
+
+# Values of each variable that are right, and values that are not.
+RIGHT = {
+    "duplicate_window_days": [None, 0, 7, 0.5],
+    "stitch_anonymous_users": [True, False],
+    "use_merges": [True, False],
+    "reporting_timezone": ["UTC", "America/New_York", "Asia/Kathmandu"],
+    "inactive_event_types": [[], ["Push Sent", "it's"]],
+    "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
+    "projects": [[], ["100500123"], [100500123]],
+    "unparsed_lines_allowed": [0, 12000],
+    "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
+    "other_build_is_dead": [True, False],
+    "attribution_window_days": [0, 30, 1.5],
+    "funnels": [
+        {},
+        funnels(),
+        funnels(order="any", window_hours=0.5),
+        one_step(event_type=["A", "B"]),
+        one_step(where={"page_path": ["/a", "/b"], "is_bot": False}),
+        one_step(properties={"plan": "pro", "seats": [1, 2]}, where=None),
+    ],
+}
+NUMBERS = [True, "7", [7], {}, -1, 10001, float("inf"), float("nan")]
+WRONG = {
+    "duplicate_window_days": NUMBERS,
+    "stitch_anonymous_users": ["false", "no", 0, None, []],
+    "use_merges": ["true", 1, None],
+    "reporting_timezone": ["New York", "america/new_york", "", None, 5, ["UTC"]],
+    "inactive_event_types": ["View", None, [None], [False], [5], [""], {"View": 1}],
+    "excluded_traffic": ["bot", ["bots"], [["bot"]], None, [True]],
+    "projects": ["100500123", 100500123, None, [1.5], [True], [None], [""], [-1]],
+    "unparsed_lines_allowed": [-1, 0.5, "2", None, True, []],
+    "too_large_hours_accepted": [
+        "100500123/2026-01-31 05:00:00",
+        ["2026-01-31 05:00:00"],
+        ["100500123/2026-01-31 05:30:00"],
+        ["100500123/2026-01-31 24:00:00"],
+        ["100500123/2026-02-29 05:00:00"],
+        ["100500123/2026-01-31"],
+        None,
+    ],
+    "other_build_is_dead": ["yes", 1, None],
+    "attribution_window_days": [None, *NUMBERS],
+    "funnels": [
+        None,
+        [],
+        "purchase",
+        {"shop": None},
+        {"shop": [SEARCH]},
+        {"a|b": funnel()},
+        {"a:b": funnel()},
+        {"it's": funnel()},
+        {1: funnel()},
+        funnels(order="that"),
+        funnels(order=None),
+        funnels(window_hours=0),
+        funnels(window_hours="24"),
+        funnels(window_hours=None),
+        funnels(window=24),
+        funnels(steps=[]),
+        funnels(steps=None),
+        funnels(steps={"Search": "Search Performed"}),
+        funnels(steps=["Search Performed"]),
+        funnels(steps=[[SEARCH]]),
+        one_step(name=""),
+        one_step(name=None),
+        one_step(event_type=None),
+        one_step(event_type=[]),
+        one_step(event_type=[None]),
+        one_step(event_types=["A"]),
+        one_step(where=["page_path"]),
+        one_step(where={"page_pat": "/a"}),
+        one_step(where={"page_path": None}),
+        one_step(where={"page_path": []}),
+        one_step(where={"page_path": {"is": "/a"}}),
+        one_step(properties="plan"),
+        one_step(properties={"plan": None}),
+    ],
+}
+
+WRONG_AT_ONCE = {
+    "reporting_timezone": "New York",
+    "inactive_event_types": "View",
+    "reporting_timezome": "UTC",
+    "stitch_anonymous_users": "false",
+    "funnels": funnels(order=None, steps=[SEARCH | {"where": {"page": None}}]),
+}
+SAID_AT_ONCE = """\
+  Wrong variables in dbt/dbt_project.yml or --vars:
+  - stitch_anonymous_users is "false"; it must be true or false, such as \
+stitch_anonymous_users: true
+  - reporting_timezone is "New York"; it must be the name of a time zone, such as \
+reporting_timezone: America/New_York
+  - inactive_event_types is "View"; it must be a list, each item a text, such as \
+inactive_event_types: [Push Sent, Push Opened]
+  - reporting_timezome is not known; the nearest known name is reporting_timezone
+  - funnels.shop.order is null; it must be this or any, such as order: this
+  - funnels.shop.steps[1].where.page is null; it must be a text, number, true or \
+false, or a list of such, such as page: /help/
+"""
+
+
+@pytest.fixture(scope="module")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
+    """A warehouse that nothing was built in, on DuckDB."""
+    folder = tmp_path_factory.mktemp("empty")
+    return open_duckdb(folder / "landing", folder)
+
+
+def variables(values: dict[str, object]) -> tuple[str, str]:
+    """The values as dbt takes them from make."""
+    return "--vars", f"'{json.dumps(values)}'"
+
+
+# Prints the faults of every value, as lists by variable.
+FIND_FAULTS = """
+{{% set found = {{}} %}}
+{{% for name, values in fromyaml({cases}).items() %}}
+    {{% set form = variable_forms().variables[name] %}}
+    {{% do found.update({{name: []}}) %}}
+    {{% for value in values %}}
+        {{% set faults = faults_of({{name: value}}, {{name: form}}) %}}
+        {{% if name == "funnels" and value is mapping %}}
+            {{% do faults.extend(funnel_faults(value)) %}}
+        {{% endif %}}
+        {{% do found[name].append(faults) %}}
+    {{% endfor %}}
+{{% endfor %}}
+{{% do print("found: " ~ tojson(found)) if execute %}}
+"""
+
+
+@pytest.fixture(scope="module")
+def faults(empty) -> dict[str, dict[str, list[list[str]]]]:
+    """What the macros find wrong with the values, all in one call of dbt."""
+    given = {name: RIGHT.get(name, []) + WRONG.get(name, []) for name in RIGHT | WRONG}
+    code = FIND_FAULTS.format(cases=json.dumps(yaml.safe_dump(given, width=10**6)))
+    printed = empty.dbt("--quiet", "compile", "--inline", code)
+    (line,) = re.findall(r"^found: (.*)$", printed, re.MULTILINE)
+    return json.loads(line)
+
+
+def test_every_variable_is_checked():
+    project = yaml.safe_load((REPOSITORY / "dbt/dbt_project.yml").read_text())
+    assert project["vars"].keys() == RIGHT.keys() == WRONG.keys()
+
+
+@pytest.mark.parametrize("name", RIGHT)
+def test_right_values_have_no_fault(faults, name):
+    found = faults[name][: len(RIGHT[name])]
+    assert [sentences for sentences in found if sentences] == []
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_values_are_named(faults, name):
+    found = faults[name][len(RIGHT[name]) :]
+    for value, sentences in zip(WRONG[name], found, strict=True):
+        assert sentences, f"{value!r} is taken"
+        assert all(sentence.startswith(name) for sentence in sentences)
+
+
+def test_all_wrong_variables_are_in_one_message(empty):
+    run = empty.try_build(*variables(WRONG_AT_ONCE))
+    assert run.returncode != 0
+    assert SAID_AT_ONCE in run.stdout
+
+
+def test_a_column_that_is_not_there_is_refused(empty):
+    """Not before the models are known, but before one is built."""
+    given = one_step(where={"page_pat": "/a"})
+    run = empty.try_build(*variables({"funnels": given}))
+    assert run.returncode != 0
+    assert (
+        "funnels.shop.steps[1].where.page_pat is not a column of stg_amplitude__events;"
+        " the nearest one is page_path"
+    ) in run.stdout
+    assert "OK created" not in run.stdout
