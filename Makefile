@@ -16,9 +16,12 @@ export DO_NOT_TRACK := 1
 
 # Settings come from the environment, then from .env.
 WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
+# make and the shell of a recipe do not know what is in .env: a recipe that needs a setting
+# calls this, or leaves it to the command.
+setting = $(or $($1),$(if $(WITH_SETTINGS),$(shell $(VENV)/bin/dotenv get $1 2>/dev/null)))
 # With workload identity each command gets a fresh token of the GitHub Actions job.
-WITH_TOKEN := $(if $(filter workload_identity,$(SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
-DBT := $(WITH_SETTINGS) $(WITH_TOKEN) dbt
+WITH_TOKEN = $(if $(filter workload_identity,$(call setting,SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
+DBT = $(WITH_SETTINGS) $(WITH_TOKEN) dbt
 
 DOCS ?= data/docs
 REPORT ?= data/report
@@ -101,6 +104,7 @@ dbt-build: setup ## Load, build and test all models (TARGET=duckdb or snowflake)
 unit-test: setup ## Run the models' unit tests, in a warehouse that has been built
 	@$(DBT) test --resource-type unit_test $(ARGS)
 
+# Not with the TARGET of .env, which says where else you build.
 .PHONY: slim-ci
 slim-ci: setup ## Build what differs from production's manifest (STATE=folder), the rest deferred
 	@$(WITH_SETTINGS) $(WITH_TOKEN) dbt \
@@ -118,8 +122,7 @@ pipeline: ## What the scheduled workflow does: ingest, wait-loaded, dbt-build, s
 
 .PHONY: emulate
 emulate: setup ## Load the landing into the Snowflake emulator and build all models there
-	@$(WITH_SETTINGS) python -m sandbox.snowflake --landing "$${LANDING:-data/landing}" \
-		-- $(MAKE) dbt-build TARGET=snowflake
+	@$(WITH_SETTINGS) python -m sandbox.snowflake --landing -- $(MAKE) dbt-build TARGET=snowflake
 
 .PHONY: run-summary
 run-summary: $(VENV)/.installed ## Say what the last dbt build came to (in GitHub Actions, on the run's page)

@@ -1,6 +1,6 @@
 """A Snowflake emulator for the laptop and CI: fakesnow behind the real connector.
 
-    python -m sandbox.snowflake [--landing DIR] [--port N] [-- COMMAND…]
+    python -m sandbox.snowflake [--landing [DIR]] [--port N] [-- COMMAND…]
 
 Starts it in memory, deploys snowflake_setup/, loads the landing through the pipes and
 runs COMMAND with SNOWFLAKE_* set; without COMMAND it serves until Ctrl-C. What runs
@@ -64,9 +64,13 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
             "SNOWFLAKE_HOST": "127.0.0.1",
             "SNOWFLAKE_PORT": str(bound_port),
             "SNOWFLAKE_PROTOCOL": "http",
-            # Empty rather than absent: no .env fills them in.
+            # Given, if only as empty, so that no .env fills in an account's.
+            "SNOWFLAKE_RAW_SCHEMA": "amplitude",
+            "SNOWFLAKE_AUTHENTICATOR": "",
             "SNOWFLAKE_PRIVATE_KEY": "",
             "SNOWFLAKE_PRIVATE_KEY_PATH": "",
+            "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE": "",
+            "SNOWFLAKE_TOKEN": "",
         }
         if landing:
             deploy(variables, landing)
@@ -163,11 +167,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         usage="%(prog)s [options] [-- COMMAND ...]",
         description="Run a Snowflake emulator, with a landing loaded into it.",
     )
-    parser.add_argument("--landing", type=Path, help="folder to load through the pipes")
+    parser.add_argument(
+        "--landing",
+        nargs="?",
+        const=os.environ.get("LANDING") or "data/landing",
+        help="folder to load through the pipes; the setting LANDING if none is named",
+    )
     parser.add_argument("--port", type=int, default=0, help="default: a free one")
     asked = parser.parse_args(options)
     try:
-        with emulator(asked.landing, asked.port) as variables:
+        if (asked.landing or "").startswith("s3://"):
+            raise EmulatorError(
+                f"The emulator loads a folder, not {asked.landing}:"
+                " set LANDING to a copy of it."
+            )
+        landing = Path(asked.landing) if asked.landing else None
+        with emulator(landing, asked.port) as variables:
             return run_command(variables, command, without_account())
     except EmulatorError as error:
         print(error, file=sys.stderr)

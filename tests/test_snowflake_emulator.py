@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -16,7 +17,7 @@ import pytest
 from commands import snowflake_setup
 from snowflake.connector.errors import ProgrammingError
 
-from sandbox.snowflake import connect, deploy, emulator, run, without_account
+from sandbox.snowflake import SETUP, connect, deploy, emulator, run, without_account
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
@@ -542,6 +543,19 @@ def test_dbt_builds_twice_and_documents(project, variables, landing):
     assert summed["type"] == "NUMBER"
     leftover = run(variables, "show tables like '%dbt_tmp%' in schema analytics.tiny")
     assert leftover == []
+
+
+def test_no_env_file_leads_an_emulated_build_to_an_account(variables):
+    """dbt reads `.env` too, for what is not set."""
+    read = set()
+    for file in (
+        "profiles.yml",
+        "models/staging/amplitude/base/_amplitude__sources.yml",
+    ):
+        text = (SETUP.parent / "dbt" / file).read_text()
+        read.update(re.findall(r"env_var\('(SNOWFLAKE_\w+)'", text))
+    of_names_only = {"SNOWFLAKE_DEV_WAREHOUSE", "SNOWFLAKE_MARTS_SCHEMA"}
+    assert read - of_names_only <= variables.keys()
 
 
 def test_command_runs_with_the_variables_and_gives_its_exit_code():

@@ -1,0 +1,81 @@
+"""What make itself does with settings, which may come from `.env`."""
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).parents[1]
+MAKEFILE = (REPOSITORY / "Makefile").read_text()
+SETTINGS = re.findall(
+    r"^(?:# )?([A-Z][A-Z0-9_]+)=", (REPOSITORY / ".env.example").read_text(), re.M
+)
+# Of a pull request's build, which .env says nothing about.
+EXPANDED_WITHOUT_ENV_FILE = {"--target $(or $(TARGET),snowflake_ci)"}
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """This repository in another folder, for an `.env` of its own."""
+    checkout = tmp_path / "checkout"
+    checkout.mkdir()
+    for path in REPOSITORY.iterdir():
+        if path.name not in (".env", ".git", "data", "logs"):
+            (checkout / path.name).symlink_to(path)
+    return checkout
+
+
+def make(checkout: Path, *arguments: str, **environment: str) -> str:
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=checkout,
+        env=os.environ | environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=120,
+    ).stdout
+
+
+def test_the_emulator_loads_the_landing_of_the_env_file(checkout):
+    (checkout / ".env").write_text("LANDING=from/env_file\n")
+    assert "No landing at from/env_file" in make(checkout, "emulate")
+    assert "No landing at other" in make(checkout, "emulate", LANDING="other")
+    assert "No landing at other" in make(checkout, "emulate", "LANDING=other")
+    (checkout / ".env").write_text("LANDING=s3://bucket/prefix\n")
+    assert "not s3://bucket/prefix: set LANDING to a copy" in make(checkout, "emulate")
+    (checkout / ".env").unlink()
+    assert "No landing at data/landing" in make(checkout, "emulate")
+
+
+def test_workload_identity_may_be_set_in_the_env_file(checkout):
+    name = "SNOWFLAKE_AUTHENTICATOR"
+    assert "with-token" not in make(checkout, "-n", "dbt-build")
+    (checkout / ".env").write_text(f"{name}=workload_identity\n")
+    assert "with-token" in make(checkout, "-n", "dbt-build")
+    given = make(checkout, "-n", "dbt-build", **{name: "externalbrowser"})
+    assert "with-token" not in given
+
+
+def test_no_recipe_expands_a_setting_before_the_env_file_is_read():
+    assert {"LANDING", "TARGET", "SNOWFLAKE_AUTHENTICATOR"} <= set(SETTINGS)
+    for line in MAKEFILE.splitlines():
+        for expanded in EXPANDED_WITHOUT_ENV_FILE:
+            line = line.replace(expanded, "")
+        used = re.findall(r"\$\$\{?(\w+)|\$[({](?:or \$\()?(\w+)", line)
+        names = {name for pair in used for name in pair}
+        assert not names & set(SETTINGS), line
+
+
+def test_builds_run_data_tests_and_no_unit_tests(checkout):
+    for target in ("dbt-build", "pipeline"):
+        build = [
+            line
+            for line in make(checkout, "-n", target).splitlines()
+            if re.search(r"\bdbt build\b", line)
+        ]
+        assert build, target
+        assert all("--exclude-resource-type unit_test" in line for line in build)
+    assert "dbt test --resource-type unit_test" in make(checkout, "-n", "unit-test")
