@@ -17,7 +17,7 @@ import pytest
 from commands import snowflake_setup
 from snowflake.connector.errors import ProgrammingError
 
-from sandbox.snowflake import SETUP, connect, deploy, emulator, run, without_account
+from sandbox.snowflake import connect, deploy, emulator, run, without_account
 
 pytestmark = pytest.mark.xdist_group("emulator")
 
@@ -552,7 +552,7 @@ def test_no_env_file_leads_an_emulated_build_to_an_account(variables):
         "profiles.yml",
         "models/staging/amplitude/base/_amplitude__sources.yml",
     ):
-        text = (SETUP.parent / "dbt" / file).read_text()
+        text = (ROOT / "dbt/models" / file).read_text()
         read.update(re.findall(r"env_var\('(SNOWFLAKE_\w+)'", text))
     of_names_only = {"SNOWFLAKE_DEV_WAREHOUSE", "SNOWFLAKE_MARTS_SCHEMA"}
     assert read - of_names_only <= variables.keys()
