@@ -552,7 +552,7 @@ def test_no_env_file_leads_an_emulated_build_to_an_account(variables):
         "profiles.yml",
         "models/staging/amplitude/base/_amplitude__sources.yml",
     ):
-        text = (ROOT / "dbt/models" / file).read_text()
+        text = (ROOT / "dbt" / file).read_text()
         read.update(re.findall(r"env_var\('(SNOWFLAKE_\w+)'", text))
     of_names_only = {"SNOWFLAKE_DEV_WAREHOUSE", "SNOWFLAKE_MARTS_SCHEMA"}
     assert read - of_names_only <= variables.keys()
