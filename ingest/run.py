@@ -194,7 +194,10 @@ class Run:
         for record in answer.records:
             known = self._ledger.record_of(record.hour)
             if known and known.status == "landed" and record.status == "empty":
-                done += self._leave_open(record.hour, "it has landed, and now is empty")
+                done += self._leave_open(
+                    record.hour,
+                    "Amplitude now reports no data for it; the landed files stay",
+                )
                 continue
             self._ledger.add(record)
             self._summary.hours[record.status] += 1

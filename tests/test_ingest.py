@@ -505,7 +505,9 @@ def test_does_not_forget_what_landed_when_the_api_says_it_is_empty(
     with serve(tmp_path / "export") as api:
         run = ingest(*DAY, "--force", **api.environment)
     assert run.returncode == 1
-    assert "2026-01-14T05 stays open: it has landed, and now is empty" in run.stderr
+    assert (
+        "2026-01-14T05 stays open: Amplitude now reports no data for it" in run.stderr
+    )
     assert_day_is_whole(landing)
 
 

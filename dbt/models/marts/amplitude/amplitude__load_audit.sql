@@ -80,6 +80,7 @@ hours as (
 final as (
     select
         *,
+        coalesce(status = 'empty', false) and landed_row_count > 0 as is_emptied,
         landed_row_count
         - older_export_count
         - not_json_count
