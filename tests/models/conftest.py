@@ -1,9 +1,12 @@
-"""The sample export, built through the front door on both targets."""
+"""The sample export, built through the front door on both targets; random histories."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from histories import Load, history
+from histories import land as land_loads
 from warehouses import Warehouse, land, open_duckdb, open_snowflake
 
 from sandbox.export_api import EXPORT_DIR
@@ -54,3 +57,32 @@ def sample_snowflake(
 def sample(request: pytest.FixtureRequest) -> Warehouse:
     """The sample export, built on each target."""
     return request.getfixturevalue(f"sample_{request.param}")
+
+
+# Every key holds the project, so each project is a history of its own.
+HISTORIES = int(os.environ.get("MODEL_HISTORIES", "30"))
+SEED = int(os.environ.get("MODEL_SEED", "2"))
+LOADS = 4
+
+
+@pytest.fixture(scope="session")
+def loads() -> list[list[Load]]:
+    """For each load, what lands of every project."""
+    projects = [history(SEED, str(100 + number), LOADS) for number in range(HISTORIES)]
+    return [list(parts) for parts in zip(*projects, strict=True)]
+
+
+@pytest.fixture(scope="session")
+def landing_of_all(loads, tmp_path_factory) -> Path:
+    landing = tmp_path_factory.mktemp("all") / "landing"
+    for parts in loads:
+        land_loads(landing, parts)
+    return landing
+
+
+@pytest.fixture(scope="session")
+def refreshed(landing_of_all, tmp_path_factory) -> Warehouse:
+    """Everything in one build."""
+    warehouse = open_duckdb(landing_of_all, tmp_path_factory.mktemp("refreshed"))
+    warehouse.run()
+    return warehouse

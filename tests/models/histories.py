@@ -125,6 +125,11 @@ class Load:
                 write(path, json.dumps(line).encode() + b"\n")
 
 
+def land(landing: Path, loads: list[Load]) -> None:
+    for load in loads:
+        load.land(landing)
+
+
 def write(path: Path, data: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data)
@@ -202,7 +207,10 @@ def event_properties(random: Random) -> Row | None:
                 "referrer": "https://b.example/",
                 "referring_domain": "b.example",
             },
-            {"utm_source": random.choice(["x", "y"]), "$revenue": random.random()},
+            {
+                "utm_source": random.choice(["x", "y"]),
+                "$revenue": round(random.random(), 4),
+            },
             None,
         ]
     )

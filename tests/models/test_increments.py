@@ -2,7 +2,6 @@
 refresh holds."""
 
 import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -11,18 +10,14 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from histories import Load, history
-from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake
+import reference
+from histories import Load, land
+from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
 
 from sandbox.snowflake import emulator, load
 
 on_duckdb = pytest.mark.xdist_group("increments")
 on_snowflake = pytest.mark.xdist_group("increments on snowflake")
-
-# Every key holds the project, so each project is a history of its own.
-HISTORIES = int(os.environ.get("MODEL_HISTORIES", "30"))
-SEED = int(os.environ.get("MODEL_SEED", "2"))
-LOADS = 4
 
 MODELS = sorted(REPOSITORY.glob("dbt/models/**/*.sql"))
 SCHEMAS = {
@@ -81,42 +76,6 @@ def differences(one: Warehouse, other: Warehouse, models: list[Path]) -> dict:
     return found
 
 
-def told(found: dict) -> str:
-    return "\n\n".join(
-        f"{model}: {len(one)} rows only in the first, {len(other)} only in the other\n"
-        + "\n".join([*one[:2], "---", *other[:2]])
-        for model, (one, other) in found.items()
-    )
-
-
-@pytest.fixture(scope="module")
-def loads() -> list[list[Load]]:
-    """For each load, what lands of every project."""
-    projects = [history(SEED, str(100 + number), LOADS) for number in range(HISTORIES)]
-    return [list(parts) for parts in zip(*projects, strict=True)]
-
-
-def land(landing: Path, parts: list[Load]) -> None:
-    for part in parts:
-        part.land(landing)
-
-
-@pytest.fixture(scope="module")
-def landing_of_all(loads, tmp_path_factory) -> Path:
-    landing = tmp_path_factory.mktemp("all") / "landing"
-    for parts in loads:
-        land(landing, parts)
-    return landing
-
-
-@pytest.fixture(scope="module")
-def refreshed(landing_of_all, tmp_path_factory) -> Warehouse:
-    """Everything in one build."""
-    warehouse = open_duckdb(landing_of_all, tmp_path_factory.mktemp("refreshed"))
-    warehouse.run()
-    return warehouse
-
-
 def build_load_by_load(warehouse: Warehouse, loads: list[list[Load]]) -> None:
     """Land and build; the second and the third build die half-way, and the third is not
     made good before the fourth. The second leaves out the analyses."""
@@ -143,22 +102,46 @@ def test_increments_in_any_order_equal_a_full_refresh(loads, refreshed, tmp_path
     assert not found, told(found)
 
 
+SETTINGS = {
+    "reporting_timezone": "America/New_York",
+    "duplicate_window_days": 7,
+    "inactive_event_types": ["session_start"],
+    "excluded_traffic": [],
+    "attribution_window_days": 7,
+    "funnels": {
+        "buy": {
+            "order": "this",
+            "window_hours": 30,
+            "steps": [
+                {"name": "Seen", "event_type": "[Amplitude] Page Viewed"},
+                {"name": "Bought", "event_type": "Bought"},
+            ],
+        },
+        "any": {
+            "order": "any",
+            "window_hours": 800,
+            "steps": [
+                {
+                    "name": "Bought",
+                    "event_type": "Bought",
+                    "properties": {"utm_source": ["x"]},
+                },
+                {
+                    "name": "Seen",
+                    "event_type": ["[Amplitude] Page Viewed", "session_start"],
+                },
+            ],
+        },
+    },
+}
+
+
 @on_duckdb
 def test_merges_that_come_late_equal_merges_from_the_start(
     loads, landing_of_all, tmp_path
 ):
     """With other settings too."""
-    settings = (
-        "--vars",
-        "{use_merges: true, reporting_timezone: America/New_York,"
-        " duplicate_window_days: 7, inactive_event_types: [session_start],"
-        " excluded_traffic: [], attribution_window_days: 7, funnels: {"
-        " buy: {order: this, window_hours: 30, steps: [{name: Seen, event_type:"
-        " '[Amplitude] Page Viewed'}, {name: Bought, event_type: Bought}]},"
-        " any: {order: any, window_hours: 800, steps: [{name: Bought, event_type:"
-        " Bought, properties: {utm_source: [x]}}, {name: Seen, event_type:"
-        " ['[Amplitude] Page Viewed', session_start]}]}}}",
-    )
+    settings = ("--vars", json.dumps(SETTINGS | {"use_merges": True}))
     late = open_duckdb(tmp_path / "landing", tmp_path)
     for parts in (loads[0] + loads[1], loads[2] + loads[3]):
         land(late.landing, parts)
@@ -170,6 +153,9 @@ def test_merges_that_come_late_equal_merges_from_the_start(
         add_merges(whole, parts)
     whole.run(*settings)
     found = differences(late, whole, compared(with_merges=True))
+    assert not found, told(found)
+    merges = [merge for parts in loads for part in parts for merge in part.merges]
+    found = reference.differences(whole, SETTINGS | {"use_merges": True}, merges)
     assert not found, told(found)
 
 

@@ -138,6 +138,15 @@ def plain(value: object) -> object:
     return value
 
 
+def told(found: dict) -> str:
+    """Some of the rows that differ, by model."""
+    return "\n\n".join(
+        f"{model}: {len(one)} rows only in the first, {len(other)} only in the other\n"
+        + "\n".join([*one[:2], "---", *other[:2]])
+        for model, (one, other) in found.items()
+    )
+
+
 def open_duckdb(landing: Path, folder: Path) -> Warehouse:
     """A DuckDB warehouse in the folder."""
     path = folder / "warehouse.duckdb"

@@ -1,0 +1,144 @@
+"""What every mart should hold, computed from the landing by brute force.
+
+An independent reference: plain loops over plain rows, written from docs/marts, the
+models' descriptions and DECISIONS.md. It uses none of the models' SQL, and is slow and
+clear. Only the seeds and the default settings are the project's own.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import yaml
+
+from . import audience, behaviour, calendar, landed, loads, people, revenue, staged
+
+if TYPE_CHECKING:
+    from warehouses import Warehouse
+
+PROJECT = Path(__file__).parents[3] / "dbt/dbt_project.yml"
+DEFAULTS = yaml.safe_load(PROJECT.read_text())["vars"]
+# Hashes of what is compared itself. Those of sessions and users are compared too.
+SURROGATE_KEYS = {
+    "active_users_id",
+    "attribution_id",
+    "daily_performance_id",
+    "daily_revenue_id",
+    "engagement_id",
+    "frustration_id",
+    "funnel_id",
+    "journey_id",
+    "lateness_id",
+    "lifecycle_id",
+    "lifetime_value_id",
+    "page_id",
+    "period_id",
+    "repeat_click_id",
+    "retention_id",
+    "stickiness_id",
+}
+# What only the reference needs.
+WORKING_COLUMNS = {"duration", "pause"}
+
+
+def marts(
+    landing: Path,
+    settings: dict | None = None,
+    merges: Iterable[tuple[object, object]] = (),
+) -> dict[str, list[dict]]:
+    """The rows of every mart.
+
+    `settings` are variables that differ from dbt_project.yml; `merges` are pairs of a
+    merged Amplitude id and the id that it was merged into.
+    """
+    settings = DEFAULTS | (settings or {})
+    rows = list(landed.read_rows(landing))
+    ledger = list(landed.read_ledger(landing))
+    hours = staged.upload_hours(ledger)
+    reasons = staged.removal_reasons(rows, ledger, settings)
+    events = staged.events(rows, ledger, merges, settings)
+    counted = staged.counted(events, settings)
+    calendars = calendar.calendars(
+        loads.settled_hours(rows, hours, settings), counted, settings
+    )
+    sessions = people.sessions(counted, settings)
+    users = people.users(counted, sessions, settings)
+    repeated = people.interactions(counted)
+    days = audience.active_dates(counted)
+    active = audience.active_users(calendars, users, days)
+    frustrations = behaviour.frustrations(counted, repeated)
+    return {
+        "amplitude__events": people.events_mart(events),
+        "amplitude__sessions": sessions,
+        "amplitude__users": users,
+        "amplitude__daily_performance": people.daily_performance(counted, users),
+        "amplitude__repeat_clicks": people.repeat_clicks(repeated),
+        "amplitude__active_users": active,
+        "amplitude__stickiness": audience.stickiness(calendars, days),
+        "amplitude__retention": audience.retention(calendars, users, days, counted),
+        "amplitude__lifecycle": audience.lifecycle(calendars, users, days),
+        "amplitude__engagement": audience.engagement(calendars, days, counted),
+        "amplitude__funnels": behaviour.funnels(calendars, counted, settings),
+        "amplitude__journeys": behaviour.journeys(counted, settings),
+        "amplitude__pages": behaviour.pages(counted, frustrations),
+        "amplitude__frustrations": frustrations,
+        "amplitude__daily_revenue": revenue.daily_revenue(calendars, counted, active),
+        "amplitude__lifetime_values": revenue.lifetime_values(
+            calendars, counted, users
+        ),
+        "amplitude__attribution": revenue.attribution(
+            counted, sessions, users, settings
+        ),
+        "amplitude__lateness": loads.lateness(counted),
+        "amplitude__load_audit": loads.load_audit(rows, reasons, hours),
+        "amplitude__periods": calendar.periods_mart(calendars),
+    }
+
+
+def differences(
+    warehouse: "Warehouse",
+    settings: dict | None = None,
+    merges: Iterable[tuple[object, object]] = (),
+    expected: dict[str, list[dict]] | None = None,
+) -> dict[str, tuple[list[str], list[str]]]:
+    """By mart: the rows only in the warehouse, and those only in the reference."""
+    if expected is None:
+        expected = marts(warehouse.landing, settings, merges)
+    found = {}
+    for name, rows in expected.items():
+        built = as_texts(warehouse.table(f"amplitude.{name}"))
+        right = as_texts(rows)
+        if built != right:
+            found[name] = (
+                sorted((built - right).elements()),
+                sorted((right - built).elements()),
+            )
+    return found
+
+
+def as_texts(rows: list[dict]) -> Counter[str]:
+    from warehouses import plain
+
+    def comparable(value: object) -> object:
+        if isinstance(value, dict | list):
+            value = json.dumps(value)
+        value = plain(value)
+        if isinstance(value, float):
+            # 1 and 1.0 are one number.
+            value = float(f"{value:.6g}")
+            return int(value) if value.is_integer() else value
+        return value
+
+    return Counter(
+        json.dumps(
+            {
+                name: comparable(value)
+                for name, value in sorted(row.items())
+                if name not in SURROGATE_KEYS | WORKING_COLUMNS
+            },
+            default=str,
+        )
+        for row in rows
+    )

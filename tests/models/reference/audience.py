@@ -1,0 +1,299 @@
+"""How many are active, how often, and who comes back, comes and goes."""
+
+from collections import Counter
+from datetime import timedelta
+
+from .calendar import PERIODS, Calendar
+from .people import grouped, rate, start_of
+
+DAY = timedelta(days=1)
+HOUR = timedelta(hours=1)
+LENGTHS = {"day": 1, "week": 7, "month": 30}
+
+
+def active_dates(counted: list[dict]) -> dict[tuple, set]:
+    """The days on which each user, by project and id, was active."""
+    found: dict[tuple, set] = {}
+    for event in counted:
+        if (
+            event["user_id"] is not None
+            and event["is_activity"]
+            and event["event_date"]
+        ):
+            key = (event["project_id"], event["user_id"])
+            found.setdefault(key, set()).add(event["event_date"])
+    return found
+
+
+def of_project(found: dict[tuple, set], project_id: str) -> dict[str, set]:
+    return {
+        user: days for (project, user), days in found.items() if project == project_id
+    }
+
+
+def active_users(
+    calendars: dict[str, Calendar], people: list[dict], days: dict[tuple, set]
+) -> list[dict]:
+    found = []
+    for project_id, calendar in calendars.items():
+        of_users = of_project(days, project_id)
+        new = Counter(
+            row["first_seen_date"] for row in people if row["project_id"] == project_id
+        )
+        complete = {
+            period.start for period in calendar.periods["day"] if period.is_complete
+        }
+
+        def active(day: object, length: int) -> int:
+            window = {day - at * DAY for at in range(length)}
+            return sum(bool(own & window) for own in of_users.values())  # noqa: B023
+
+        for period in calendar.periods["day"]:
+            day = period.start
+            daily, weekly, monthly = (active(day, length) for length in (1, 7, 30))
+            found.append(
+                {
+                    "project_id": project_id,
+                    "active_date": day,
+                    "daily_active_user_count": daily,
+                    "weekly_active_user_count": weekly,
+                    "monthly_active_user_count": monthly,
+                    "new_user_count": new[day],
+                    "daily_weekly_rate": rate(daily, weekly),
+                    "daily_monthly_rate": rate(daily, monthly),
+                    "is_complete": period.is_complete,
+                    "has_whole_week": all(
+                        day - at * DAY in complete for at in range(7)
+                    ),
+                    "has_whole_month": all(
+                        day - at * DAY in complete for at in range(30)
+                    ),
+                }
+            )
+    return found
+
+
+def stickiness(calendars: dict[str, Calendar], days: dict[tuple, set]) -> list[dict]:
+    found = []
+    for project_id, calendar in calendars.items():
+        of_users = of_project(days, project_id)
+        for kind in ("week", "month"):
+            for period in calendar.periods[kind]:
+                counts = [
+                    sum(period.start <= day <= period.end for day in own)
+                    for own in of_users.values()
+                ]
+                active = sum(count > 0 for count in counts)
+                for number in range(1, (period.end - period.start).days + 2):
+                    exact = sum(count == number for count in counts)
+                    cumulative = sum(count >= number for count in counts)
+                    found.append(
+                        {
+                            "project_id": project_id,
+                            "period": kind,
+                            "period_started_date": period.start,
+                            "active_day_number": number,
+                            "exact_user_count": exact,
+                            "cumulative_user_count": cumulative,
+                            "active_user_count": active,
+                            "exact_rate": rate(exact, active),
+                            "cumulative_rate": rate(cumulative, active),
+                            "is_complete": period.is_complete,
+                        }
+                    )
+    return found
+
+
+def retention(
+    calendars: dict[str, Calendar],
+    people: list[dict],
+    days: dict[tuple, set],
+    counted: list[dict],
+) -> list[dict]:
+    active_hours: dict[tuple, set] = {}
+    for event in counted:
+        if (
+            event["user_id"] is not None
+            and event["is_activity"]
+            and event["occurred_at"]
+        ):
+            key = (event["project_id"], event["user_id"])
+            hour = event["occurred_at"].replace(minute=0, second=0, microsecond=0)
+            active_hours.setdefault(key, set()).add(hour)
+    found = []
+    for project_id, calendar in calendars.items():
+        newcomers = [
+            row
+            for row in people
+            if row["project_id"] == project_id and row["first_seen_at"]
+        ]
+        for kind in PERIODS:
+            cohorts = grouped(
+                newcomers,
+                lambda row: start_of(kind, row["first_seen_date"]),  # noqa: B023
+            )
+            by_start = calendar.numbers(kind)
+            for start, cohort in cohorts.items():
+                own = by_start.get(start)
+                if own is None:
+                    continue
+                calendar_returns, rolling_returns = {}, {}
+                for row in cohort:
+                    key = (project_id, row["user_id"])
+                    calendar_returns[key] = {
+                        by_start[start_of(kind, day)].number - own.number
+                        for day in days.get(key, ())
+                        if start_of(kind, day) in by_start
+                    }
+                    if kind == "day":
+                        first = row["first_seen_at"].replace(
+                            minute=0, second=0, microsecond=0
+                        )
+                        rolling_returns[key] = {
+                            (hour - first) // (24 * HOUR)
+                            for hour in active_hours.get(key, ())
+                        }
+                    else:
+                        rolling_returns[key] = {
+                            (day - row["first_seen_date"]).days // LENGTHS[kind]
+                            for day in days.get(key, ())
+                        }
+                cells = [
+                    (
+                        "calendar",
+                        calendar_returns,
+                        later.number - own.number,
+                        (later.end - own.end).days,
+                    )
+                    for later in calendar.periods[kind]
+                    if later.number >= own.number
+                ]
+                length = LENGTHS[kind]
+                number = 0
+                while start + number * length * DAY <= calendar.last_loaded_date:
+                    over = length * (number + 1) - (kind != "day")
+                    cells.append(("rolling", rolling_returns, number, over))
+                    number += 1
+                for basis, returns, number, over in cells:
+                    # What came after the last cell is not in the table.
+                    last = max(cell[2] for cell in cells if cell[0] == basis)
+                    on = sum(number in own_numbers for own_numbers in returns.values())
+                    on_or_after = sum(
+                        any(number <= one <= last for one in own_numbers)
+                        for own_numbers in returns.values()
+                    )
+                    found.append(
+                        {
+                            "project_id": project_id,
+                            "basis": basis,
+                            "period": kind,
+                            "cohort_date": start,
+                            "period_number": number,
+                            "cohort_user_count": len(cohort),
+                            "returned_user_count": on,
+                            "returned_on_or_after_user_count": on_or_after,
+                            "return_on_rate": on / len(cohort),
+                            "return_on_or_after_rate": on_or_after / len(cohort),
+                            "is_mature": own.end + over * DAY
+                            <= calendar.last_complete_date,
+                            "is_complete_cohort": own.is_complete,
+                        }
+                    )
+    return found
+
+
+def lifecycle(
+    calendars: dict[str, Calendar], people: list[dict], days: dict[tuple, set]
+) -> list[dict]:
+    first_dates = {
+        (row["project_id"], row["user_id"]): row["first_seen_date"] for row in people
+    }
+    found = []
+    for project_id, calendar in calendars.items():
+        of_users = of_project(days, project_id)
+        for kind in PERIODS:
+            periods = calendar.periods[kind]
+            for at, period in enumerate(periods):
+                before = periods[at - 1] if at else None
+                states = Counter()
+                for user, own in of_users.items():
+                    is_active = any(period.start <= day <= period.end for day in own)
+                    was_active = before is not None and any(
+                        before.start <= day <= before.end for day in own
+                    )
+                    first = first_dates[project_id, user]
+                    if is_active and period.start <= first <= period.end:
+                        states["new"] += 1
+                    elif is_active:
+                        states["current" if was_active else "resurrected"] += 1
+                    elif was_active:
+                        states["dormant"] += 1
+                new, current = states["new"], states["current"]
+                back, dormant = states["resurrected"], states["dormant"]
+                found.append(
+                    {
+                        "project_id": project_id,
+                        "period": kind,
+                        "period_started_date": period.start,
+                        "new_user_count": new,
+                        "current_user_count": current,
+                        "resurrected_user_count": back,
+                        "dormant_user_count": dormant,
+                        "active_user_count": new + current + back,
+                        "pulse": rate(new + back, dormant),
+                        "is_complete": period.is_complete,
+                    }
+                )
+    return found
+
+
+def engagement(
+    calendars: dict[str, Calendar], days: dict[tuple, set], counted: list[dict]
+) -> list[dict]:
+    found = []
+    of_users = [
+        event
+        for event in counted
+        if event["user_id"] is not None and event["event_date"]
+    ]
+    for project_id, calendar in calendars.items():
+        own = [event for event in of_users if event["project_id"] == project_id]
+        active_days = of_project(days, project_id)
+        for kind in PERIODS:
+            by_start = calendar.numbers(kind)
+            active = Counter(
+                start
+                for dates in active_days.values()
+                for start in {start_of(kind, day) for day in dates}
+            )
+            cells = grouped(
+                own,
+                lambda event: (
+                    start_of(kind, event["event_date"]),  # noqa: B023
+                    event["event_type"],
+                ),
+            )
+            for (start, event_type), events in cells.items():
+                if start not in by_start:
+                    continue
+                users = {event["user_id"] for event in events}
+                user_days = {
+                    (event["user_id"], event["event_date"]) for event in events
+                }
+                found.append(
+                    {
+                        "project_id": project_id,
+                        "period": kind,
+                        "period_started_date": start,
+                        "event_type": event_type,
+                        "active_user_count": active[start],
+                        "user_count": len(users),
+                        "event_count": len(events),
+                        "breadth_rate": rate(len(users), active[start]),
+                        "average_event_count": len(events) / len(users),
+                        "average_day_count": len(user_days) / len(users),
+                        "is_activity": events[0]["is_activity"],
+                        "is_complete": by_start[start].is_complete,
+                    }
+                )
+    return found

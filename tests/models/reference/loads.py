@@ -1,0 +1,106 @@
+"""What was exported, what landed, what became of it, and how late it came."""
+
+from collections import Counter
+from datetime import datetime
+
+from .landed import LedgerLine
+from .people import grouped
+from .staged import seconds
+
+DELAYS = [
+    (3600, "under 1 hour"),
+    (86400, "1 hour to 1 day"),
+    (7 * 86400, "1 to 7 days"),
+    (30 * 86400, "7 to 30 days"),
+]
+REASONS = ["older_export", "not_json", "same_uuid", "same_insert_id"]
+
+
+def delay(event: dict) -> tuple[int | None, str]:
+    if not event["occurred_at"] or not event["uploaded_at"]:
+        return None, "unknown"
+    late = seconds(event["occurred_at"], event["uploaded_at"])
+    for number, (limit, words) in enumerate(DELAYS, 1):
+        if late < limit:
+            return number, words
+    return 5, "30 days and more"
+
+
+def lateness(counted: list[dict]) -> list[dict]:
+    by_session = grouped(counted, lambda event: event["session"])
+    first_uploads = {
+        session: min(
+            (event["uploaded_date"] for event in own if event["uploaded_date"]),
+            default=None,
+        )
+        for session, own in by_session.items()
+        if session
+    }
+    uploads = grouped(
+        counted,
+        lambda event: (event["project_id"], event["uploaded_date"], *delay(event)),
+    )
+    found = []
+    for (project_id, uploaded_date, number, words), own in uploads.items():
+        sessions = {event["session"] for event in own} - {None}
+        changed = [
+            session
+            for session in sessions
+            if uploaded_date and uploaded_date > first_uploads[session]
+        ]
+        found.append(
+            {
+                "project_id": project_id,
+                "uploaded_date": uploaded_date,
+                "delay_number": number,
+                "delay": words,
+                "event_count": len(own),
+                "session_count": len(sessions),
+                "changed_session_count": len(changed),
+            }
+        )
+    return found
+
+
+def load_audit(
+    rows: list[dict],
+    reasons: dict[str, str],
+    hours: dict[tuple, LedgerLine],
+) -> list[dict]:
+    landed = grouped(rows, lambda row: (row["file"].project_id, row["file"].hour))
+    found = []
+    for key in landed.keys() | hours.keys():
+        own, line = landed.get(key, []), hours.get(key)
+        why = Counter(reasons.get(row["landed_row_id"]) for row in own)
+        staged = [row for row in own if row["landed_row_id"] not in reasons]
+        in_sessions = sum(row["amplitude_session_id"] is not None for row in staged)
+        project_id, hour = key
+        found.append(
+            {
+                "upload_hour_id": f"{project_id}/{hour:%Y-%m-%d %H:%M:%S}",
+                "project_id": project_id,
+                "upload_hour_started_at": hour,
+                "status": line and line.status,
+                "exported_event_count": line and line.event_count,
+                "file_count": len({row["file"].key for row in own}),
+                "landed_row_count": len(own),
+                "session_event_count": in_sessions,
+                "staged_event_count": len(staged),
+                "outside_event_count": len(staged) - in_sessions,
+            }
+            | {f"{reason}_count": why[reason] for reason in REASONS}
+        )
+    return found
+
+
+def settled_hours(
+    rows: list[dict], hours: dict[tuple, LedgerLine], settings: dict
+) -> dict[str, set[datetime]]:
+    """Upload hours by project: of the ledger landed or empty, or with files."""
+    found: dict[str, set[datetime]] = {}
+    keys = {(row["file"].project_id, row["file"].hour) for row in rows}
+    keys |= {key for key, line in hours.items() if line.status in ("landed", "empty")}
+    for project_id, hour in keys:
+        if not settings["projects"] or project_id in settings["projects"]:
+            found.setdefault(project_id, set()).add(hour)
+    return found
