@@ -100,7 +100,7 @@ summed as (
         max(last_client_occurred_at) as ended_at,
         min(first_occurred_at) as first_occurred_at,
         max(last_occurred_at) as last_occurred_at,
-        max(amplitude_user_id) as amplitude_user_id,
+        max_by(amplitude_user_id, identified_key) as amplitude_user_id,
         min_by({{ pack(first_columns) }}, first_key) as first_event,
         min_by({{ pack(entry_columns) }}, entry_key) as entry_page,
         max_by({{ pack(exit_columns) }}, exit_key) as exit_page,
