@@ -82,6 +82,7 @@ def load_audit(
                 "upload_hour_started_at": hour,
                 "status": line and line.status,
                 "exported_event_count": line and line.event_count,
+                "is_emptied": bool(line and line.status == "empty" and own),
                 "file_count": len({row["file"].key for row in own}),
                 "landed_row_count": len(own),
                 "session_event_count": in_sessions,
