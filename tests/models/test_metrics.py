@@ -44,7 +44,7 @@ sessions as (
         count(*) as session_count,
         sum(page_view_count) as page_view_count,
         avg(is_bounced::int) as bounce_rate,
-        avg(duration_seconds) as average_seconds
+        avg(case when not is_overlong then duration_seconds end) as average_seconds
     from amplitude.amplitude__sessions
     group by 1
 )

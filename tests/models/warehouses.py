@@ -126,8 +126,6 @@ def plain(value: object) -> object:
     """The value as both targets would give it."""
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, float):
-        return float(f"{value:.9g}")
     if isinstance(value, datetime.date):
         return str(value)
     if isinstance(value, str) and value[:1] in ("{", "["):

@@ -56,6 +56,9 @@ told as (
         *,
         case
             when event_type = '[Amplitude] Page Viewed' then session_key
+        end as page_view_key,
+        case
+            when event_type = '[Amplitude] Page Viewed' then {{ page_key() }}
         end as page_key,
         case
             when
@@ -84,14 +87,16 @@ days as (
         amplitude_session_id,
         occurred_date,
         count(*) as event_count,
-        count(page_key) as page_view_count,
+        count(page_view_key) as page_view_count,
+        min(page_key) as lowest_page_key,
+        max(page_key) as highest_page_key,
         min(occurred_at) as first_occurred_at,
         max(occurred_at) as last_occurred_at,
         min(coalesce(client_occurred_at, occurred_at)) as first_client_occurred_at,
         max(coalesce(client_occurred_at, occurred_at)) as last_client_occurred_at,
         min(session_key) as first_key,
-        min(page_key) as entry_key,
-        max(page_key) as exit_key,
+        min(page_view_key) as entry_key,
+        max(page_view_key) as exit_key,
         min(referrer_key) as referrer_key,
         min(campaign_key) as campaign_key,
         max(life_key) as last_key,
@@ -99,8 +104,8 @@ days as (
         max(identified_key) as identified_key,
         min_by({{ pack(event_columns) }}, session_key) as first_event,
         max_by({{ pack(event_columns) }}, life_key) as last_event,
-        min_by({{ pack(page_columns) }}, page_key) as entry_page,
-        max_by({{ pack(page_columns) }}, page_key) as exit_page,
+        min_by({{ pack(page_columns) }}, page_view_key) as entry_page,
+        max_by({{ pack(page_columns) }}, page_view_key) as exit_page,
         min_by({{ pack(referrer_columns) }}, referrer_key) as first_referrer,
         min_by({{ pack(campaign_columns) }}, campaign_key) as first_campaign,
         max_by(user_properties, properties_key) as user_properties,
@@ -119,6 +124,8 @@ final as (
         occurred_date,
         event_count,
         page_view_count,
+        lowest_page_key,
+        highest_page_key,
         first_occurred_at,
         last_occurred_at,
         first_client_occurred_at,

@@ -26,8 +26,7 @@ touched as (
 
 {%- endif %}
 
--- one row per event of a session, with its place in it by the client's clock, and its
--- page's address without what comes before the host and what follows the path
+-- one row per event of a session, with its place in it by the client's clock
 placed as (
     select
         events.project_event_id,
@@ -38,13 +37,7 @@ placed as (
         events.element,
         events.page_domain,
         events.page_path,
-        split_part(
-            split_part(
-                substr(events.page_url, position('//' in events.page_url) + 2), '?', 1
-            ),
-            '#',
-            1
-        ) as page_address,
+        events.page_url,
         events.event_type = '[Amplitude] Page Viewed' as is_page_view,
         events.occurred_date,
         events.event_date,
@@ -62,6 +55,16 @@ placed as (
     {%- endif %}
 ),
 
+-- one row per event, with the page it happened on
+located as (
+    select
+        * exclude (page_domain, page_path, page_url),
+        {{ page_host() }} as page_domain,
+        {{ path_on_host() }} as page_path,
+        case when is_page_view then {{ page_key() }} end as page_key
+    from placed
+),
+
 -- one row per event, with the pages viewed until then and when the next one was
 paged as (
     select
@@ -72,13 +75,19 @@ paged as (
             rows between unbounded preceding and current row
         ) as page_number,
         count_if(is_page_view) over (partition by session_id) as page_view_count,
+        coalesce(
+            min(page_key) over (partition by session_id)
+            = max(page_key) over (partition by session_id),
+            false
+        ) as is_bounced,
         min(case when is_page_view then happened_at end) over (
             partition by session_id
             order by session_event_number
             rows between 1 following and unbounded following
         ) as next_page_at,
+        min(happened_at) over (partition by session_id) as started_at,
         max(happened_at) over (partition by session_id) as ended_at
-    from placed
+    from located
 ),
 
 final as (
@@ -89,20 +98,14 @@ final as (
         session_id,
         event_type,
         element,
-        coalesce(page_domain, split_part(page_address, '/', 1)) as page_domain,
-        -- of clicks, some versions of the SDK send the address only
-        coalesce(
-            page_path,
-            nullif(
-                substr(page_address, length(split_part(page_address, '/', 1)) + 1), ''
-            ),
-            case when page_address is not null then '/' end
-        ) as page_path,
+        page_domain,
+        page_path,
         session_event_number,
         case when is_page_view then page_number end as page_view_number,
         case when is_page_view then page_view_count end as page_view_count,
+        is_bounced,
         case
-            when is_page_view
+            when is_page_view and not {{ is_overlong("started_at", "ended_at") }}
                 then
                     datediff(
                         'microsecond', happened_at, coalesce(next_page_at, ended_at)

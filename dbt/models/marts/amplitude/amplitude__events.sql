@@ -17,7 +17,7 @@ final as (
         session_id,
         amplitude_id,
         amplitude_user_id,
-        amplitude_session_id,
+        nullif(exported_session_id, -1) as amplitude_session_id,
         device_id,
         device_event_number,
         insert_id,

@@ -28,11 +28,7 @@ removed as (
         count_if(reason = 'older_export') as older_export_count,
         count_if(reason = 'same_uuid') as same_uuid_count,
         count_if(reason = 'same_insert_id') as same_insert_id_count,
-        count(
-            case
-                when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
-            end
-        ) as session_row_count
+        count({{ counted_session_id() }}) as session_row_count
     from removed_rows
     where is_removed
     group by 1

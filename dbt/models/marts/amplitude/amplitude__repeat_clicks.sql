@@ -30,9 +30,9 @@ final as (
         element,
         page_url,
         count(*) as event_count,
-        avg(gap_seconds) as average_gap_seconds,
+        {{ average_seconds("gap_seconds") }} as average_gap_seconds,
         min(gap_seconds) as minimum_gap_seconds,
-        median(gap_seconds) as median_gap_seconds,
+        {{ median_seconds("gap_seconds") }} as median_gap_seconds,
         datediff('microsecond', min(occurred_at), max(occurred_at)) / 1000000.0
             as duration_seconds,
         min(occurred_at) as first_occurred_at,

@@ -96,6 +96,8 @@ summed as (
         amplitude_session_id,
         sum(event_count)::bigint as event_count,
         sum(page_view_count)::bigint as page_view_count,
+        min(lowest_page_key) as lowest_page_key,
+        max(highest_page_key) as highest_page_key,
         min(first_client_occurred_at) as started_at,
         max(last_client_occurred_at) as ended_at,
         min(first_occurred_at) as first_occurred_at,
@@ -133,8 +135,8 @@ described as (
         datediff('microsecond', started_at, ended_at) / 1000000.0 as duration_seconds,
 
         -- booleans
-        -- DuckDB 2.0.0 takes `=` for false here when no user is merged
-        (page_view_count is not distinct from 1) as is_bounced,
+        coalesce(lowest_page_key = highest_page_key, false) as is_bounced,
+        {{ is_overlong("started_at", "ended_at") }} as is_overlong,
 
         -- dates
         {{ reporting_date("started_at") }} as started_date,

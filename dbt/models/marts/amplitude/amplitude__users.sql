@@ -155,9 +155,10 @@ visits as (
         project_id,
         user_id,
         count(*) as session_count,
-        avg(case when duration_seconds <= 86400 then duration_seconds end)
+        {{ average_seconds("case when not is_overlong then duration_seconds end") }}
             as average_session_seconds,
-        avg(seconds_since_previous_session) as average_seconds_between_sessions,
+        {{ average_seconds("seconds_since_previous_session") }}
+            as average_seconds_between_sessions,
         min(started_at) as first_session_started_at,
         max(started_at) as last_session_started_at,
         min_by({{ pack(source_columns) }}, source_number) as first_touch,

@@ -36,9 +36,7 @@ changes as (
     select distinct
         project_id,
         unmerged_user_id,
-        case
-            when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
-        end as amplitude_session_id,
+        {{ counted_session_id() }} as amplitude_session_id,
         amplitude_session_id as exported_session_id,
         occurred_date,
         {{ reporting_date("occurred_at") }} as event_date,

@@ -40,9 +40,7 @@ keyed as (
         known_event_id as event_id,
         landed_row_id,
         user_id,
-        case
-            when user_id is not null then nullif(amplitude_session_id, -1)
-        end as amplitude_session_id,
+        {{ counted_session_id("user_id") }} as amplitude_session_id,
         amplitude_session_id as exported_session_id,
         project_id,
         unmerged_user_id,

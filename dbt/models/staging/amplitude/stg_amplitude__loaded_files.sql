@@ -33,11 +33,7 @@ final as (
             || ':00:00' as timestamp
         ) as upload_hour_started_at,
         count(*) as row_count,
-        count(
-            case
-                when unmerged_user_id is not null then nullif(amplitude_session_id, -1)
-            end
-        ) as session_row_count,
+        count({{ counted_session_id() }}) as session_row_count,
         {{ this_build() }} as build_number
     from landed
     {% if is_increment() -%}

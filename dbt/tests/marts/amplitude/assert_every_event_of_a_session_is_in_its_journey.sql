@@ -1,4 +1,4 @@
--- A returned row is a session whose journey has not all of its active events.
+-- A returned row is a session whose journey does not have all of its events.
 with
 
 staged as (
@@ -9,7 +9,6 @@ staged as (
     where
         session_id is not null
         and {{ counted_traffic() }}
-        and {{ is_activity("event_type") }}
     group by 1
 ),
 

@@ -321,7 +321,7 @@ counts as (
         step_number,
         count(*) as user_count,
         median(step_seconds)::double as median_seconds,
-        avg(step_seconds)::double as average_seconds,
+        {{ average_seconds("step_seconds") }} as average_seconds,
         median(total_seconds)::double as median_total_seconds
     from reached
     group by 1, 2, 3, 4

@@ -13,7 +13,6 @@ with
 
 session_events as (
     select * from {{ ref("int_amplitude__session_events") }}
-    where {{ is_activity("event_type") }}
 ),
 
 {% if is_increment() -%}

@@ -29,9 +29,9 @@ viewed as (
         count(distinct session_id) as session_count,
         count_if(page_view_number = 1) as entry_count,
         count_if(page_view_number = page_view_count) as exit_count,
-        count_if(page_view_count = 1) as bounce_count,
-        round(avg(page_seconds), 6)::double as average_seconds,
-        median(page_seconds)::double as median_seconds
+        count_if(page_view_number = 1 and is_bounced) as bounce_count,
+        {{ average_seconds("page_seconds") }} as average_seconds,
+        {{ median_seconds("page_seconds") }} as median_seconds
     from session_events
     group by 1, 2, 3, 4, 5
 ),

@@ -1,0 +1,160 @@
+"""What counts as a session, a bounce and a length, counted by hand on both targets."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from test_people import land, row
+from warehouses import Warehouse, open_duckdb, open_snowflake
+
+from sandbox.snowflake import emulator
+
+pytestmark = pytest.mark.xdist_group("rules")
+
+VIEW = "[Amplitude] Page Viewed"
+PUSH = "Push Received"
+VARIABLES = f"{{inactive_event_types: ['{PUSH}'], longest_session_hours: 2}}"
+SESSIONS = 301
+
+
+def event(
+    project: int, number: int, time: str, session: int, event_type: str, **fields
+) -> dict:
+    time = datetime.fromisoformat(f"2026-{time}")
+    return row(
+        project, number, time, session_id=session, event_type=event_type, **fields
+    )
+
+
+def view(number: int, time: str, session: int, url: str) -> dict:
+    page = {"[Amplitude] Page URL": f"https://shop.example{url}"}
+    return event(SESSIONS, number, time, session, VIEW, event_properties=page)
+
+
+FIRST_LOAD = [
+    # One page, reloaded; a push before and one after, both of the session's number.
+    event(SESSIONS, 1, "03-01 09:00:00", 1, PUSH),
+    view(2, "03-01 10:00:00", 1, "/"),
+    view(3, "03-01 10:00:10", 1, "/?again"),
+    event(SESSIONS, 4, "03-01 10:05:00", 1, PUSH),
+    # A push alone.
+    event(SESSIONS, 5, "03-01 11:00:00", 2, PUSH),
+    # Two pages and a click.
+    view(6, "03-01 12:00:00", 3, "/a"),
+    view(7, "03-01 12:00:30.25", 3, "/b"),
+    event(SESSIONS, 8, "03-01 12:00:31", 3, "Click"),
+    # A microsecond longer than two hours, and two hours.
+    view(9, "03-01 13:00:00", 4, "/a"),
+    event(SESSIONS, 10, "03-01 15:00:00.000001", 4, "Click"),
+    view(11, "03-01 16:00:00", 5, "/c"),
+    event(SESSIONS, 12, "03-01 18:00:00", 5, "Click"),
+    # No page.
+    event(SESSIONS, 13, "03-01 20:00:00", 6, "Click"),
+    # One page, before midnight.
+    view(14, "03-01 23:59:59", 7, "/d"),
+]
+SECOND_LOAD = [
+    # The same page after midnight, and a push later still.
+    view(15, "03-02 00:00:05", 7, "/d"),
+    event(SESSIONS, 16, "03-02 09:00:00", 7, PUSH),
+]
+
+
+@pytest.fixture(scope="module")
+def on_duckdb(tmp_path_factory) -> Warehouse:
+    """Two loads, each built."""
+    folder = tmp_path_factory.mktemp("rules")
+    warehouse = open_duckdb(folder / "landing", folder)
+    land_first(warehouse.landing)
+    warehouse.run("--vars", VARIABLES)
+    land_second(warehouse.landing)
+    warehouse.run("--vars", VARIABLES)
+    return warehouse
+
+
+@pytest.fixture(scope="module")
+def on_snowflake(tmp_path_factory) -> Iterator[Warehouse]:
+    """Both loads in one build, on the emulator."""
+    folder = tmp_path_factory.mktemp("rules_on_snowflake")
+    land_first(folder / "landing")
+    land_second(folder / "landing")
+    with emulator(folder / "landing") as variables:
+        warehouse = open_snowflake(folder / "landing", folder, variables)
+        warehouse.run("--vars", VARIABLES)
+        yield warehouse
+
+
+@pytest.fixture(params=["duckdb", "snowflake"])
+def built(request) -> Warehouse:
+    return request.getfixturevalue(f"on_{request.param}")
+
+
+def land_first(landing: Path) -> None:
+    land(landing, "first", SESSIONS, datetime(2026, 3, 1), *FIRST_LOAD)
+
+
+def land_second(landing: Path) -> None:
+    land(landing, "second", SESSIONS, datetime(2026, 3, 2), *SECOND_LOAD)
+
+
+def test_sessions_have_active_events_only(built):
+    sessions = built.rows(
+        "select amplitude_session_id, event_count, page_view_count, started_at,"
+        " duration_seconds, is_bounced, is_overlong"
+        " from amplitude.amplitude__sessions order by 1"
+    )
+    assert sessions == [
+        (1, 2, 2, "2026-03-01 10:00:00", 10, True, False),
+        (3, 3, 2, "2026-03-01 12:00:00", 31, False, False),
+        (4, 2, 1, "2026-03-01 13:00:00", 7200.000001, True, True),
+        (5, 2, 1, "2026-03-01 16:00:00", 7200, True, False),
+        (6, 1, 0, "2026-03-01 20:00:00", 0, False, False),
+        (7, 2, 2, "2026-03-01 23:59:59", 6, True, False),
+    ]
+
+
+def test_every_model_counts_the_same_sessions(built):
+    users = built.rows(
+        "select session_count, event_count, average_session_seconds"
+        " from amplitude.amplitude__users"
+    )
+    assert users == [(6, 16, (10 + 31 + 7200 + 0 + 6) / 5)]
+    days = built.rows(
+        "select event_date, event_type, event_count, session_count"
+        " from amplitude.amplitude__daily_performance order by 1, 2"
+    )
+    assert days == [
+        ("2026-03-01", "Click", 4, 4),
+        ("2026-03-01", PUSH, 3, 0),
+        ("2026-03-01", VIEW, 7, 5),
+        ("2026-03-02", PUSH, 1, 0),
+        ("2026-03-02", VIEW, 1, 1),
+    ]
+    for table, column, count in (
+        ("lateness", "sum(session_count)", 7),
+        ("load_audit", "sum(session_event_count)", 12),
+        ("events", "count(session_id)", 12),
+        ("events", "count(amplitude_session_id)", 16),
+        ("journeys", "count(distinct session_id)", 6),
+        ("attribution", "max(session_count)", 6),
+    ):
+        query = f"select {column} from amplitude.amplitude__{table}"
+        assert built.value(query) == count, table
+
+
+def test_pages_bounce_once_a_session(built):
+    pages = built.rows(
+        "select viewed_date, page_path, view_count, entry_count, exit_count,"
+        " bounce_count, average_seconds, median_seconds"
+        " from amplitude.amplitude__pages order by 1, 2"
+    )
+    assert pages == [
+        ("2026-03-01", "/", 2, 1, 1, 1, 5, 5),
+        # the view in the long session has no length
+        ("2026-03-01", "/a", 2, 2, 1, 1, 30.25, 30.25),
+        ("2026-03-01", "/b", 1, 0, 1, 0, 0.75, 0.75),
+        ("2026-03-01", "/c", 1, 1, 1, 1, 7200, 7200),
+        ("2026-03-01", "/d", 1, 1, 0, 1, 6, 6),
+        ("2026-03-02", "/d", 1, 0, 1, 0, 0, 0),
+    ]
