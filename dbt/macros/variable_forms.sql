@@ -6,6 +6,7 @@
         "use_merges": ["true or false", "false"],
         "reporting_timezone": ["the name of a time zone", "America/New_York"],
         "inactive_event_types": ["a list, each item a text", "[Push Sent, Push Opened]"],
+        "longest_session_hours": ["a number above 0, up to 10000", "24"],
         "excluded_traffic": ["a list, each item bot or internal", "[bot, internal]"],
         "projects": ["a list, each item the id of a project", '["100500123"]'],
         "unparsed_lines_allowed": ["a whole number from 0 on", "2"],

@@ -274,3 +274,9 @@ def test_models_end_in_final_and_import_first(path):
     imports = re.search(r"(?:^|\n)with\n\n(\w+) as \(\n    select \* from {{", text)
     assert imports, "the first common table expression imports a model or source"
     assert not re.search(r"(from|join)\s+\(", text), "a subquery in from or join"
+
+
+@pytest.mark.parametrize("path", sorted(DBT.glob("models/**/*.sql")), ids=str)
+def test_averages_are_exact(path):
+    """A sum of floating point numbers depends on their order: see average_seconds."""
+    assert not re.search(r"\bavg\(", path.read_text())

@@ -249,7 +249,7 @@ FAULTS = {
             'meta={"touched": "int_amplitude__touched_users"},',
             "",
         ),
-        "intermediate/amplitude/int_amplitude__key_events.sql": (
+        "intermediate/amplitude/int_amplitude__marked_events.sql": (
             'meta={"touched": "stg_amplitude__changes"},',
             "",
         ),

@@ -1,5 +1,6 @@
-"""What counts as a session, a bounce and a length, counted by hand on both targets."""
+"""Sessions, bounces, lengths and purchases, counted by hand on both targets."""
 
+import json
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -15,7 +16,12 @@ pytestmark = pytest.mark.xdist_group("rules")
 VIEW = "[Amplitude] Page Viewed"
 PUSH = "Push Received"
 VARIABLES = f"{{inactive_event_types: ['{PUSH}'], longest_session_hours: 2}}"
-SESSIONS = 301
+SESSIONS, REVENUE, SUSPECT = 301, 302, 303
+AMOUNT, UNVERIFIED, VERIFIED = (
+    "revenue_amount",
+    "unverified_revenue",
+    "verified_revenue",
+)
 
 
 def event(
@@ -61,6 +67,61 @@ SECOND_LOAD = [
 ]
 
 
+def earned(
+    number: int,
+    time: str,
+    event_type: str,
+    product: str,
+    project: int = REVENUE,
+    session: int = 1,
+    os_name: str = "Chrome",
+    **properties: float,
+) -> dict:
+    values = {f"${name}": value for name, value in properties.items()}
+    return event(
+        project,
+        number,
+        time,
+        session,
+        event_type,
+        os_name=os_name,
+        event_properties={"$productId": product} | values,
+    )
+
+
+FIRST_PURCHASES = [
+    # Its companion is of the next day, another session and the second load.
+    earned(1, "03-01 23:59:59.800", AMOUNT, "lamp", price=10, quantity=2),
+    # Alone.
+    earned(2, "03-01 12:00:00", AMOUNT, "rug", price=5),
+    # With a discount.
+    earned(3, "03-01 12:30:00", AMOUNT, "mug", price=4),
+    earned(4, "03-01 12:30:00", VERIFIED, "mug", revenue=3.5),
+    # A refund, and a sale by the company's own event.
+    earned(5, "03-01 13:00:00", AMOUNT, "mug", price=-2),
+    earned(6, "03-01 13:00:00", "Sale", "mug", revenue=8),
+    # Two in a second, each with its companion.
+    earned(7, "03-01 14:00:00", AMOUNT, "pen", price=0.1),
+    earned(8, "03-01 14:00:00", UNVERIFIED, "pen", revenue=0.1),
+    earned(9, "03-01 14:00:00.5", AMOUNT, "pen", price=0.2),
+    earned(10, "03-01 14:00:00.5", UNVERIFIED, "pen", revenue=0.2),
+    # A bot.
+    earned(11, "03-01 15:00:00", AMOUNT, "rug", os_name="bingbot", price=7),
+    earned(12, "03-01 15:00:00", UNVERIFIED, "rug", os_name="bingbot", revenue=7),
+    # What no shop sells.
+    earned(13, "03-01 16:00:00", AMOUNT, "rug", price=1e15, quantity=10),
+]
+SECOND_PURCHASES = [
+    earned(14, "03-02 00:00:00.200", UNVERIFIED, "lamp", session=-1, revenue=20)
+]
+# Half a minute apart: hardly two purchases.
+SUSPECT_PURCHASES = [
+    earned(1, "03-01 12:00:00", AMOUNT, "rug", SUSPECT, price=9),
+    earned(2, "03-01 12:00:30", UNVERIFIED, "rug", SUSPECT, revenue=9),
+    earned(3, "03-01 12:10:00", UNVERIFIED, "rug", SUSPECT, revenue=9),
+]
+
+
 @pytest.fixture(scope="module")
 def on_duckdb(tmp_path_factory) -> Warehouse:
     """Two loads, each built."""
@@ -92,17 +153,21 @@ def built(request) -> Warehouse:
 
 def land_first(landing: Path) -> None:
     land(landing, "first", SESSIONS, datetime(2026, 3, 1), *FIRST_LOAD)
+    land(landing, "first", REVENUE, datetime(2026, 3, 1), *FIRST_PURCHASES)
+    land(landing, "first", SUSPECT, datetime(2026, 3, 1), *SUSPECT_PURCHASES)
 
 
 def land_second(landing: Path) -> None:
     land(landing, "second", SESSIONS, datetime(2026, 3, 2), *SECOND_LOAD)
+    land(landing, "second", REVENUE, datetime(2026, 3, 2), *SECOND_PURCHASES)
 
 
 def test_sessions_have_active_events_only(built):
     sessions = built.rows(
         "select amplitude_session_id, event_count, page_view_count, started_at,"
         " duration_seconds, is_bounced, is_overlong"
-        " from amplitude.amplitude__sessions order by 1"
+        " from amplitude.amplitude__sessions"
+        f" where project_id = '{SESSIONS}' order by 1"
     )
     assert sessions == [
         (1, 2, 2, "2026-03-01 10:00:00", 10, True, False),
@@ -117,12 +182,13 @@ def test_sessions_have_active_events_only(built):
 def test_every_model_counts_the_same_sessions(built):
     users = built.rows(
         "select session_count, event_count, average_session_seconds"
-        " from amplitude.amplitude__users"
+        f" from amplitude.amplitude__users where project_id = '{SESSIONS}'"
     )
     assert users == [(6, 16, (10 + 31 + 7200 + 0 + 6) / 5)]
     days = built.rows(
         "select event_date, event_type, event_count, session_count"
-        " from amplitude.amplitude__daily_performance order by 1, 2"
+        " from amplitude.amplitude__daily_performance"
+        f" where project_id = '{SESSIONS}' order by 1, 2"
     )
     assert days == [
         ("2026-03-01", "Click", 4, 4),
@@ -140,6 +206,7 @@ def test_every_model_counts_the_same_sessions(built):
         ("attribution", "max(session_count)", 6),
     ):
         query = f"select {column} from amplitude.amplitude__{table}"
+        query += f" where project_id = '{SESSIONS}'"
         assert built.value(query) == count, table
 
 
@@ -147,7 +214,8 @@ def test_pages_bounce_once_a_session(built):
     pages = built.rows(
         "select viewed_date, page_path, view_count, entry_count, exit_count,"
         " bounce_count, average_seconds, median_seconds"
-        " from amplitude.amplitude__pages order by 1, 2"
+        " from amplitude.amplitude__pages"
+        f" where project_id = '{SESSIONS}' order by 1, 2"
     )
     assert pages == [
         ("2026-03-01", "/", 2, 1, 1, 1, 5, 5),
@@ -158,3 +226,45 @@ def test_pages_bounce_once_a_session(built):
         ("2026-03-01", "/d", 1, 1, 0, 1, 6, 6),
         ("2026-03-02", "/d", 1, 0, 1, 0, 0, 0),
     ]
+
+
+def test_purchases_are_paired_one_to_one(built):
+    purchases = built.rows(
+        "select project_event_id, event_count, revenue, is_bot"
+        " from amplitude_intermediate.int_amplitude__purchases"
+        f" where project_id = '{REVENUE}' order by happened_at, project_event_id"
+    )
+    assert purchases == [
+        ("302/302-2", 1, 5, False),
+        ("302/302-4", 2, 3.5, False),
+        ("302/302-5", 1, -2, False),
+        ("302/302-6", 1, 8, False),
+        ("302/302-8", 2, 0.1, False),
+        ("302/302-10", 2, 0.2, False),
+        ("302/302-12", 2, 7, True),
+        ("302/302-14", 2, 20, False),
+    ]
+
+
+def test_every_model_has_the_same_revenue(built):
+    """Without rounding: a sum of decimals."""
+    days = built.rows(
+        "select revenue_date, revenue, revenue_event_count, paying_user_count"
+        f" from amplitude.amplitude__daily_revenue where project_id = '{REVENUE}'"
+        " and revenue_event_count > 0 order by 1"
+    )
+    assert days == [("2026-03-01", 14.8, 6, 1), ("2026-03-02", 20, 1, 1)]
+    for table, column, condition in (
+        ("lifetime_values", "max(revenue)", "true"),
+        ("attribution", "sum(revenue)", "touch = 'first'"),
+        ("events", "sum(revenue::decimal(28, 9))", "not is_bot"),
+    ):
+        query = f"select {column} from amplitude.amplitude__{table} where {condition}"
+        assert built.value(f"{query} and project_id = '{REVENUE}'") == 34.8, table
+
+
+def test_a_purchase_that_counts_twice_is_warned_of(on_duckdb):
+    on_duckdb.test("--select", "assert_no_purchase_is_counted_twice")
+    target = Path(on_duckdb.environment()["DBT_TARGET_PATH"])
+    (result,) = json.loads((target / "run_results.json").read_text())["results"]
+    assert (result["status"], result["failures"]) == ("warn", 1)

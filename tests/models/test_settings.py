@@ -38,6 +38,7 @@ RIGHT = {
     "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
     "other_build_is_dead": [True, False],
     "attribution_window_days": [0, 30, 1.5],
+    "longest_session_hours": [0.5, 24],
     "funnels": [
         {},
         funnels(),
@@ -68,6 +69,7 @@ WRONG = {
     ],
     "other_build_is_dead": ["yes", 1, None],
     "attribution_window_days": [None, *NUMBERS],
+    "longest_session_hours": [0, None, *NUMBERS],
     "funnels": [
         None,
         [],

@@ -1,48 +1,32 @@
-{{
-    config(
-        materialized="incremental",
-        incremental_strategy="replace",
-        unique_key="session_day_id",
-        meta={"touched": "stg_amplitude__changes"},
-    )
-}}
+{{ config(materialized="view") }}
 
 with
 
-events as (
-    select * from {{ ref("stg_amplitude__events") }}
-    where
-        {{ counted_traffic() }}
-        and {{ of_changed_days() }}
+marked_events as (
+    select * from {{ ref("int_amplitude__marked_events") }}
+    where {{ counted_traffic() }}
 ),
 
--- one row per event, with what it earned and the steps of funnels that it is
-described as (
-    select
-        {{ session_day_id() }} as session_day_id,
-        project_event_id,
-        project_id,
-        unmerged_user_id,
-        amplitude_session_id,
-        event_type,
-        ''
-        {%- for funnel, definition in variable("funnels").items() %}
-        {%- for step in definition.steps %}
-        || case
-            when {{ is_funnel_step(step) }} then '|{{ funnel }}:{{ loop.index }}|'
-            else ''
-        end
-        {%- endfor %}
-        {%- endfor %} as funnel_steps,
-        coalesce(revenue, price * coalesce(quantity, 1)) as revenue,
-        event_date,
-        occurred_at
-    from events
+purchases as (
+    select * from {{ ref("int_amplitude__purchases") }}
 ),
 
 final as (
-    select * from described
-    where revenue is not null or funnel_steps != ''
+    select
+        marked_events.session_day_id,
+        marked_events.project_event_id,
+        marked_events.project_id,
+        marked_events.unmerged_user_id,
+        marked_events.amplitude_session_id,
+        marked_events.event_type,
+        marked_events.funnel_steps,
+        purchases.revenue,
+        marked_events.event_date,
+        marked_events.occurred_at
+    from marked_events
+    left join purchases
+        on marked_events.project_event_id = purchases.project_event_id
+    where purchases.revenue is not null or marked_events.funnel_steps != ''
 )
 
 select * from final

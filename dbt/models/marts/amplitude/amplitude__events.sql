@@ -6,6 +6,19 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
 ),
 
+purchases as (
+    select * from {{ ref("int_amplitude__purchases") }}
+),
+
+-- one row per event, with what it earned
+earned as (
+    select
+        events.*,
+        purchases.revenue as purchase_revenue
+    from events
+    left join purchases on events.project_event_id = purchases.project_event_id
+),
+
 final as (
     select
         -- ids
@@ -62,7 +75,7 @@ final as (
         longitude,
         price,
         quantity,
-        coalesce(revenue, price * coalesce(quantity, 1)) as revenue,
+        purchase_revenue as revenue,
 
         -- booleans
         {{ is_activity("event_type") }} as is_activity,
@@ -87,7 +100,7 @@ final as (
         user_properties,
         group_properties,
         user_groups
-    from events
+    from earned
 )
 
 select * from final

@@ -1,5 +1,5 @@
 -- A returned row is a project and way of crediting that has other sessions, new users
--- or events that earn than the project, but for those of nobody.
+-- or purchases than the project, but for those of nobody.
 with
 
 sessions as (
@@ -22,11 +22,8 @@ earned as (
     select
         project_id,
         count(*) as event_count
-    from {{ ref("stg_amplitude__events") }}
-    where
-        {{ counted_traffic() }}
-        and user_id is not null
-        and coalesce(revenue, price) is not null
+    from {{ ref("int_amplitude__purchases") }}
+    where {{ counted_traffic() }} and unmerged_user_id is not null
     group by 1
 ),
 

@@ -139,7 +139,7 @@ counted as (
         count(distinct case when kind = 'revenue' then user_id end)
             as paying_user_count,
         count_if(kind = 'revenue') as revenue_event_count,
-        coalesce(sum(revenue), 0)::double as revenue
+        coalesce(sum(revenue::decimal(28, 9)), 0)::double as revenue
     from credited
     group by 1, 2, 3, 4, 5, 6, 7, 8
 ),

@@ -24,7 +24,7 @@ earned as (
     select
         key_events.project_id,
         key_events.event_date,
-        sum(key_events.revenue) as revenue,
+        sum(key_events.revenue::decimal(28, 9)) as revenue,
         count(*) as revenue_event_count,
         count(distinct coalesce(identities.user_id, key_events.unmerged_user_id))
             as paying_user_count

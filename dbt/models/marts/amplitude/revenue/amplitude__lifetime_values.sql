@@ -102,7 +102,7 @@ earned as (
         cohort_date,
         age_days,
         day_number,
-        sum(revenue) as revenue
+        sum(revenue::decimal(28, 9)) as revenue
     from earnings
     group by 1, 2, 3, 4
 ),
