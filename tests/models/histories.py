@@ -138,7 +138,8 @@ def write(path: Path, data: bytes) -> None:
 def history(seed: int, project: str, load_count: int) -> list[Load]:
     """The history of one project, cut into loads that come in any order."""
     random = Random(f"history {seed} {project}")
-    rows = with_repeats(random, list(happened(random, project)))
+    happenings = list(happened(random, project))
+    rows = with_repeats(random, happenings)
     loads = [Load(f"load-{number}") for number in range(load_count)]
     for export in exports(random, project, rows):
         at = random.randrange(load_count)
@@ -150,6 +151,10 @@ def history(seed: int, project: str, load_count: int) -> list[Load]:
     for export in unrecorded(random, [line for load in loads for line in load.ledger]):
         objects = random.choice(loads).objects
         objects.extend((key, data) for key, data, _ in export.objects())
+    for export in purchases(random, project, happenings):
+        load = random.choice(loads)
+        load.objects.extend((key, data) for key, data, _ in export.objects())
+        load.ledger.append(export)
     for merge in merges(random, project):
         random.choice(loads).merges.append(merge)
     return loads
@@ -194,6 +199,32 @@ def happened(random: Random, project: str) -> Iterator[Row]:
             "user_properties": random.choice([None, {}, {"plan": number}]),
             "event_properties": event_properties(random),
         } | random.choice([{}] * 12 + missing(random))
+
+
+def purchases(random: Random, project: str, rows: list[Row]) -> Iterator[Export]:
+    """Amplitude's events of one purchase, in loads, sessions and hours of their own."""
+    kinds = ["revenue_amount", "unverified_revenue", "verified_revenue"]
+    hour = START + timedelta(days=60, hours=13)
+    times = ("event_time", "client_event_time")
+    timed = [row for row in rows if all(str(row[key])[:2] == "20" for key in times)]
+    for number, row in enumerate(random.sample(timed, 4)):
+        for kind in random.sample(kinds, random.randint(1, 3)):
+            hour += HOUR
+            later = timedelta(milliseconds=random.choice([0, 500, 1500]))
+            moved = {
+                key: f"{datetime.fromisoformat(row[key]) + later:%F %T.%f}"
+                for key in times
+            }
+            amount = random.choice([{"$price": 1, "$quantity": 2}, {"$revenue": 2.5}])
+            purchase = {
+                "uuid": f"{project}-{kind}-{number}",
+                "$insert_id": f"{kind}-{number}",
+                "session_id": random.choice([row["session_id"], -1]),
+                "event_type": kind,
+                "event_properties": {"$productId": "lamp"} | amount,
+                "server_upload_time": f"{hour:%F %T.%f}",
+            }
+            yield Export(project, hour, hour + HOUR, [[row | moved | purchase]])
 
 
 def event_properties(random: Random) -> Row | None:

@@ -520,6 +520,8 @@ PLANTED = {
     " amplitude.amplitude__repeat_clicks set event_count = event_count + 1"
     " where repeat_click_id ="
     " (select min(repeat_click_id) from amplitude.amplitude__repeat_clicks)",
+    "assert_every_earning_event_is_of_one_purchase": "delete from"
+    " amplitude_intermediate.int_amplitude__purchases where event_type = 'Till Sale'",
 }
 
 

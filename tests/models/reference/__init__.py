@@ -82,7 +82,7 @@ def marts(
         "amplitude__engagement": audience.engagement(calendars, days, counted),
         "amplitude__funnels": behaviour.funnels(calendars, counted, settings),
         "amplitude__journeys": behaviour.journeys(counted, settings),
-        "amplitude__pages": behaviour.pages(counted, frustrations),
+        "amplitude__pages": behaviour.pages(counted, frustrations, settings),
         "amplitude__frustrations": frustrations,
         "amplitude__daily_revenue": revenue.daily_revenue(calendars, counted, active),
         "amplitude__lifetime_values": revenue.lifetime_values(
@@ -92,7 +92,7 @@ def marts(
             counted, sessions, users, settings
         ),
         "amplitude__lateness": loads.lateness(counted),
-        "amplitude__load_audit": loads.load_audit(rows, reasons, hours),
+        "amplitude__load_audit": loads.load_audit(rows, reasons, hours, settings),
         "amplitude__periods": calendar.periods_mart(calendars),
     }
 

@@ -1,7 +1,6 @@
 """What people do: funnels, journeys, pages and frustrations."""
 
 import math
-import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -12,9 +11,11 @@ from .people import (
     greatest,
     grouped,
     in_seconds,
+    is_overlong,
     least,
     mean,
     median,
+    page_of,
     rate,
 )
 from .staged import microseconds, project_user_id, reporting_date, session_id
@@ -29,20 +30,6 @@ SIGNS = {
 CLICK = "[Amplitude] Element Clicked"
 SECOND = timedelta(seconds=1)
 Path = tuple[datetime, ...]
-
-
-def page_of(event: dict) -> tuple[str | None, str | None]:
-    """Host and path; where the SDK sends none, those of the address."""
-    host = path = None
-    if event["page_url"] is not None:
-        address = re.sub(r"^[^/]*//", "", event["page_url"])
-        address = re.split(r"[?#]", address, maxsplit=1)[0]
-        host, _, path = address.partition("/")
-        path = f"/{path}"
-    return (
-        host if event["page_domain"] is None else event["page_domain"],
-        path if event["page_path"] is None else event["page_path"],
-    )
 
 
 def in_order(events: list[dict]) -> list[dict]:
@@ -143,11 +130,14 @@ def frustrations(counted: list[dict], repeated: dict[tuple, list[dict]]) -> list
     return found
 
 
-def page_views(counted: list[dict]) -> Iterator[dict]:
+def page_views(counted: list[dict], settings: dict) -> Iterator[dict]:
     """Every page view of a session, with its place and how long it lasted."""
     for session, events in of_sessions(counted).items():
         views = [event for event in events if event["event_type"] == PAGE_VIEW]
+        pages_seen = {page_of(view) for view in views}
+        started_at = least(event["happened_at"] for event in events)
         ended_at = greatest(event["happened_at"] for event in events)
+        length = microseconds(started_at, ended_at) if started_at else None
         for number, view in enumerate(views, 1):
             # In the order of the client's clock the next view is the earliest of them.
             later = least(event["happened_at"] for event in views[number:])
@@ -159,14 +149,14 @@ def page_views(counted: list[dict]) -> Iterator[dict]:
                 "page": page_of(view),
                 "is_entry": number == 1,
                 "is_exit": number == len(views),
-                "is_bounce": len(views) == 1,
+                "is_bounce": number == 1 and len(pages_seen) == 1,
                 "duration": microseconds(view["happened_at"], left_at)
-                if view["happened_at"] and left_at
+                if view["happened_at"] and left_at and not is_overlong(length, settings)
                 else None,
             }
 
 
-def pages(counted: list[dict], frustrated: list[dict]) -> list[dict]:
+def pages(counted: list[dict], frustrated: list[dict], settings: dict) -> list[dict]:
     signs = {
         (
             row["session_id"],
@@ -177,7 +167,7 @@ def pages(counted: list[dict], frustrated: list[dict]) -> list[dict]:
     }
     found = []
     for (project_id, viewed_date, page), views in grouped(
-        page_views(counted),
+        page_views(counted, settings),
         lambda view: (view["project_id"], view["viewed_date"], view["page"]),
     ).items():
         sessions = {view["session"] for view in views}

@@ -231,11 +231,8 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
         or (row["device_id"] and f"device:{row['device_id']}")
         or None
     )
-    has_session = row["unmerged_user_id"] is not None
     row["amplitude_session_id"] = (
-        row["exported_session_id"]
-        if has_session and row["exported_session_id"] != -1
-        else None
+        None if row["exported_session_id"] == -1 else row["exported_session_id"]
     )
     landed_row_id = f"{file.key}#{row_number}"
     event_id = row["uuid"] or landed_row_id

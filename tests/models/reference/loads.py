@@ -66,6 +66,7 @@ def load_audit(
     rows: list[dict],
     reasons: dict[str, str],
     hours: dict[tuple, LedgerLine],
+    settings: dict,
 ) -> list[dict]:
     landed = grouped(rows, lambda row: (row["file"].project_id, row["file"].hour))
     found = []
@@ -73,7 +74,12 @@ def load_audit(
         own, line = landed.get(key, []), hours.get(key)
         why = Counter(reasons.get(row["landed_row_id"]) for row in own)
         staged = [row for row in own if row["landed_row_id"] not in reasons]
-        in_sessions = sum(row["amplitude_session_id"] is not None for row in staged)
+        in_sessions = sum(
+            row["amplitude_session_id"] is not None
+            and row["unmerged_user_id"] is not None
+            and row["event_type"] not in settings["inactive_event_types"]
+            for row in staged
+        )
         project_id, hour = key
         found.append(
             {

@@ -1,5 +1,6 @@
 """Events, sessions, users, days and repeated interactions."""
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import timedelta
@@ -153,6 +154,20 @@ def events_mart(found: list[dict]) -> list[dict]:
     return [{name: event[name] for name in EVENT_COLUMNS} for event in found]
 
 
+def page_of(event: dict) -> tuple[str | None, str | None]:
+    """Host and path; where the SDK sends none, those of the address."""
+    host = path = None
+    if event["page_url"] is not None:
+        address = re.sub(r"^[^/]*//", "", event["page_url"])
+        address = re.split(r"[?#]", address, maxsplit=1)[0]
+        host, _, path = address.partition("/")
+        path = f"/{path}"
+    return (
+        host if event["page_domain"] is None else event["page_domain"],
+        path if event["page_path"] is None else event["page_path"],
+    )
+
+
 def is_of_another_site(event: dict) -> bool:
     host = event["page_domain"]
     if host is None:
@@ -216,7 +231,8 @@ def session(key: tuple, events: list[dict], settings: dict) -> dict:
             "page_view_count": len(views),
             "duration": duration,
             "duration_seconds": in_seconds(duration),
-            "is_bounced": len(views) == 1,
+            "is_bounced": len({page_of(view) for view in views}) == 1,
+            "is_overlong": is_overlong(duration, settings),
             "started_date": reporting_date(started_at, settings),
             "started_at": started_at,
             "ended_at": ended_at,
@@ -229,6 +245,11 @@ def session(key: tuple, events: list[dict], settings: dict) -> dict:
         | {name: referred.get(name) for name in REFERRER}
         | {name: campaign.get(name) for name in CAMPAIGN}
     )
+
+
+def is_overlong(duration: int | None, settings: dict) -> bool:
+    longest = settings["longest_session_hours"] * 3_600_000_000
+    return duration is not None and duration > longest
 
 
 def users(counted: list[dict], found: list[dict], settings: dict) -> list[dict]:
@@ -270,7 +291,7 @@ def user(
     durations = [
         row["duration"]
         for row in own_sessions
-        if row["duration"] is not None and row["duration"] <= 86_400_000_000
+        if row["duration"] is not None and not row["is_overlong"]
     ]
     pauses = [row["pause"] for row in own_sessions if row["pause"] is not None]
     active_days = {

@@ -3,18 +3,22 @@
 import csv
 import hashlib
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .landed import EPOCH, LedgerLine
+from .landed import EPOCH, MONEY_LIMIT, LedgerLine
 
 SEEDS = Path(__file__).parents[3] / "dbt/seeds"
 NO_TIME = datetime.max
 MICROSECOND = timedelta(microseconds=1)
+SECOND = timedelta(seconds=1)
+# Amplitude's events of one purchase; the first of these counts.
+REVENUE_EVENTS = ["verified_revenue", "unverified_revenue", "revenue_amount"]
 
 
 def microseconds(start: datetime, end: datetime) -> int:
@@ -230,6 +234,7 @@ def events(
         event["user_id"] = owners.get(
             (row["project_id"], row["amplitude_id"]), row["unmerged_user_id"]
         )
+        event["is_activity"] = row["event_type"] not in settings["inactive_event_types"]
         event["session"] = session_of(event)
         event["session_id"] = session_id(event["session"])
         event["project_user_id"] = project_user_id(row["project_id"], event["user_id"])
@@ -243,21 +248,71 @@ def events(
         event["event_date"] = reporting_date(row["occurred_at"], settings)
         event["occurred_date"] = row["occurred_at"] and row["occurred_at"].date()
         event["uploaded_date"] = row["uploaded_at"] and row["uploaded_at"].date()
-        event["is_activity"] = row["event_type"] not in settings["inactive_event_types"]
         if row["revenue"] is None and row["price"] is not None:
             one = 1 if row["quantity"] is None else row["quantity"]
             event["revenue"] = row["price"] * one
+        if event["revenue"] is not None and abs(event["revenue"]) > MONEY_LIMIT:
+            event["revenue"] = None
         event["happened_at"] = row["client_occurred_at"] or row["occurred_at"]
         number = hash_number(row["event_id"])
         event["session_order"] = (event["happened_at"] or NO_TIME, number)
         event["life_order"] = (row["occurred_at"] or NO_TIME, number)
         found.append(event)
+    count_purchases_once(found)
+    return found
+
+
+def count_purchases_once(events: list[dict]) -> None:
+    """Take the revenue from events whose purchase another event counts."""
+    offers = defaultdict(list)
+    for event in events:
+        if event["revenue"] is None or event["event_type"] not in REVENUE_EVENTS:
+            continue
+        buyer = event["device_id"] or ("user", event["unmerged_user_id"])
+        traffic = (event["is_bot"], event["is_internal"])
+        offers[event["project_id"], traffic, buyer, event["product_id"]].append(event)
+    for offer in offers.values():
+        offer.sort(
+            key=lambda event: (
+                event["happened_at"] or NO_TIME,
+                event["project_event_id"],
+            )
+        )
+        moments: list[list[dict]] = []
+        for event in offer:
+            at = event["happened_at"]
+            if moments and at and at - moments[-1][-1]["happened_at"] <= SECOND:
+                moments[-1].append(event)
+            else:
+                moments.append([event])
+        for moment in moments:
+            for purchase in zip_longest(*sides(moment)):
+                sent = [event for event in purchase if event]
+                for companion in sent[1:]:
+                    companion["revenue"] = None
+
+
+def sides(moment: list[dict]) -> list[list[dict]]:
+    """The events by kind, those first for which a better kind has the same amount."""
+    amounts = [Counter() for _ in REVENUE_EVENTS]
+    found = []
+    for rank, kind in enumerate(REVENUE_EVENTS):
+        own, others = [], []
+        for event in moment:
+            if event["event_type"] == kind:
+                amount = round(event["revenue"], 9)
+                amounts[rank][amount] += 1
+                better = sum(counter[amount] for counter in amounts[:rank])
+                (own if amounts[rank][amount] <= better else others).append(event)
+        found.append(own + others)
     return found
 
 
 def session_of(event: dict) -> tuple | None:
     """Project, user and Amplitude's number of the session."""
     if event["user_id"] is None or event["amplitude_session_id"] is None:
+        return None
+    if not event["is_activity"]:
         return None
     return event["project_id"], event["user_id"], event["amplitude_session_id"]
 
