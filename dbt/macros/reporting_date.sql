@@ -1,10 +1,12 @@
+{#- Next to the calendar's first and last day another timezone could lead out of it. -#}
 {%- macro reporting_date(timestamp) -%}
     {%- set timezone = var("reporting_timezone") -%}
     {%- if timezone == "UTC" -%}
         {{ timestamp }}::date
-    {%- elif target.type == "snowflake" -%}
-        convert_timezone('UTC', '{{ timezone }}', {{ timestamp }})::date
     {%- else -%}
-        timezone('{{ timezone }}', timezone('UTC', {{ timestamp }}))::date
+        case when {{ timestamp }} between '0001-01-02'::timestamp and '9999-12-30'::timestamp then
+        {%- if target.type == "snowflake" %} convert_timezone('UTC', '{{ timezone }}', {{ timestamp }})
+        {%- else %} timezone('{{ timezone }}', timezone('UTC', {{ timestamp }})){% endif %}
+        else {{ timestamp }} end::date
     {%- endif -%}
 {%- endmacro -%}

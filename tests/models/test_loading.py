@@ -104,6 +104,38 @@ ODD_FIELDS = [
     {"amplitude_attribution_ids": ["an", "array"]},
     {"never_seen_before": {"a": 1}},
     {"location_lat": "nan", "location_lng": 1e300},
+    {"session_id": "1_000", "event_id": 1.5},
+    # Revenue that is no number, and as much as there may be.
+    *(
+        {"event_properties": properties}
+        for properties in (
+            {"$revenue": "NaN"},
+            {"$revenue": "Infinity"},
+            {"$revenue": -1e308},
+            {"$price": 1e308, "$quantity": 10},
+            {"$price": 10, "$quantity": "inf"},
+            {"$price": 1e14, "$quantity": 9},
+            {"$revenue": 999999999999999},
+        )
+    ),
+    # Times at both ends of the calendar, and beyond; of other users, in their sessions.
+    *(
+        {"amplitude_id": 90 + number, "event_time": time, "client_event_time": time}
+        for number, time in enumerate(
+            [
+                "9999-12-31 23:59:59.999999",
+                "58001-05-09 00:00:00.000000",
+                -290000,
+                "infinity",
+                1772323200000,
+                "2026-03-01T02:00:00+02:00",
+            ]
+        )
+    ),
+    # One session from the first day of the calendar to the last.
+    {"session_id": 9, "client_event_time": "0001-01-01 00:00:00.000000"},
+    {"session_id": 9, "client_event_time": "9999-12-31 23:59:59.999999"},
+    {"session_id": 9},
 ]
 
 

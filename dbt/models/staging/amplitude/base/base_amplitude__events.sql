@@ -1,7 +1,7 @@
 {#- What is null if a field could not be read. -#}
 {% set typed_fields = {
     "event_id": "device_event_number",
-    "session_id": "try_cast(exported['session_id']::varchar as bigint)",
+    "session_id": "exported_session_id",
     "sample_rate": "sample_rate",
     "location_lat": "latitude",
     "location_lng": "longitude",
@@ -12,6 +12,11 @@
     "server_upload_time": "uploaded_at",
     "processed_time": "processed_at",
     "user_creation_time": "user_created_at",
+} %}
+{% set typed_properties = {
+    "$price": "price",
+    "$quantity": "quantity",
+    "$revenue": "revenue",
 } %}
 
 {#- What the SDKs and people most often say of an event. -#}
@@ -86,6 +91,28 @@ described as (
     from parsed
 ),
 
+-- one row per line, with numbers and times as such
+typed as (
+    select
+        *,
+        {{ whole_number("exported['event_id']::varchar") }} as device_event_number,
+        {{ whole_number("exported['session_id']::varchar") }} as exported_session_id,
+        {{ number("exported['sample_rate']::varchar") }} as sample_rate,
+        {{ number("exported['location_lat']::varchar") }} as latitude,
+        {{ number("exported['location_lng']::varchar") }} as longitude,
+        {{ number("properties['$price']::varchar") }} as exported_price,
+        {{ number("properties['$quantity']::varchar") }} as quantity,
+        {{ number("properties['$revenue']::varchar") }} as revenue,
+        {{ utc_time("exported['event_time']::varchar") }} as occurred_at,
+        {{ utc_time("exported['client_event_time']::varchar") }} as client_occurred_at,
+        {{ utc_time("exported['client_upload_time']::varchar") }} as client_uploaded_at,
+        {{ utc_time("exported['server_received_time']::varchar") }} as received_at,
+        {{ utc_time("exported['server_upload_time']::varchar") }} as uploaded_at,
+        {{ utc_time("exported['processed_time']::varchar") }} as processed_at,
+        {{ utc_time("exported['user_creation_time']::varchar") }} as user_created_at
+    from described
+),
+
 final as (
     select
         -- ids
@@ -94,12 +121,11 @@ final as (
         nullif(exported['uuid']::varchar, '') as event_id,
         nullif(exported['$insert_id']::varchar, '') as insert_id,
         exported['$insert_key']::varchar as insert_key,
-        try_cast(exported['event_id']::varchar as bigint) as device_event_number,
+        device_event_number,
         nullif(exported['amplitude_id']::varchar, '') as amplitude_id,
         nullif(exported['user_id']::varchar, '') as amplitude_user_id,
         nullif(exported['device_id']::varchar, '') as device_id,
-        coalesce(try_cast(exported['session_id']::varchar as bigint), -1)
-            as amplitude_session_id,
+        coalesce(exported_session_id, -1) as amplitude_session_id,
         exported['source_id']::varchar as source_id,
         exported['partner_id']::varchar as partner_id,
         exported['adid']::varchar as advertising_id,
@@ -154,12 +180,15 @@ final as (
         {{ json_string("properties", "$revenueType") }} as revenue_type,
 
         -- numbers
-        try_cast(exported['sample_rate']::varchar as double) as sample_rate,
-        try_cast(exported['location_lat']::varchar as double) as latitude,
-        try_cast(exported['location_lng']::varchar as double) as longitude,
-        try_cast(properties['$price']::varchar as double) as price,
-        try_cast(properties['$quantity']::varchar as double) as quantity,
-        try_cast(properties['$revenue']::varchar as double) as revenue,
+        sample_rate,
+        latitude,
+        longitude,
+        -- what it earns is a number too
+        case
+            when abs(exported_price * coalesce(quantity, 1)) < 1e15 then exported_price
+        end as price,
+        quantity,
+        revenue,
 
         -- booleans
         coalesce(exported['is_attribution_event']::varchar = 'true', false)
@@ -168,21 +197,17 @@ final as (
             as is_paying,
 
         -- dates
-        try_cast(exported['event_time']::varchar as timestamp)::date as occurred_date,
-        try_cast(exported['server_upload_time']::varchar as timestamp)::date
-            as uploaded_date,
+        occurred_at::date as occurred_date,
+        uploaded_at::date as uploaded_date,
 
         -- timestamps
-        try_cast(exported['event_time']::varchar as timestamp) as occurred_at,
-        try_cast(exported['client_event_time']::varchar as timestamp)
-            as client_occurred_at,
-        try_cast(exported['client_upload_time']::varchar as timestamp)
-            as client_uploaded_at,
-        try_cast(exported['server_received_time']::varchar as timestamp) as received_at,
-        try_cast(exported['server_upload_time']::varchar as timestamp) as uploaded_at,
-        try_cast(exported['processed_time']::varchar as timestamp) as processed_at,
-        try_cast(exported['user_creation_time']::varchar as timestamp)
-            as user_created_at,
+        occurred_at,
+        client_occurred_at,
+        client_uploaded_at,
+        received_at,
+        uploaded_at,
+        processed_at,
+        user_created_at,
 
         -- objects
         {{ strip_json_null("exported['event_properties']") }} as event_properties,
@@ -200,16 +225,19 @@ final as (
         exported is not null as is_parsed,
         -- the file's folder tells the project, whatever the row says
         coalesce(exported['app']::varchar != project_id, false)::int
-        {% for field, value in typed_fields.items() -%}
-        + (exported['{{ field }}']::varchar is not null and {{ value }} is null)::int
-        {% endfor %} as unparsed_field_count,
+        {%- for field, column in typed_fields.items() %}
+        + (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {%- endfor %}
+        {%- for field, column in typed_properties.items() %}
+        + (properties['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {%- endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
         file_content_key,
         file_last_modified as file_modified_at,
         loaded_at,
         {{ this_build() }} as build_number
-    from described
+    from typed
 )
 
 select * from final
