@@ -13,6 +13,10 @@ HOUR = datetime(2026, 3, 1, 5)
 LATER = timedelta(hours=24)
 
 
+# Versions are days: this one is of a clock that was ahead.
+AHEAD = 36_500
+
+
 def export(project: int, count: int, version: int = 0, form: str = "json.gz") -> Export:
     """One export of one hour, of rows that only their file tells apart."""
     rows = [
@@ -73,6 +77,11 @@ CASES = {
         ([export(19, 3)], [export(19, 3)]),
         ([], [export(19, 0, 1)]),
         (3, 3),
+    ),
+    "a line of a clock that was ahead, then that of a later export": (
+        ([export(20, 3, AHEAD)], [export(20, 3, AHEAD)]),
+        ([export(20, 5, 1)], [export(20, 5, 1)]),
+        (3, 5),
     ),
 }
 EMPTIED = "19/2026-03-01 05:00:00"

@@ -27,9 +27,10 @@ listed as (
         lines.project_id,
         lines.upload_hour_started_at,
         lines.exported_at,
-        lines.exported_at = max(lines.exported_at) over (
+        dense_rank() over (
             partition by lines.project_id, lines.upload_hour_started_at
-        ) as is_current,
+            order by lines.clock = 'server' desc, lines.exported_at desc
+        ) = 1 as is_current,
         count(distinct lines.exported_at) over (
             partition by lines.project_id, lines.upload_hour_started_at
         ) as hour_export_count,
@@ -38,13 +39,16 @@ listed as (
         ) as build_number
     from lines,
         {{ unnest_objects("lines.files", file_fields) }}
+    where lines.has_valid_time
 ),
 
 -- one row per file that the ledger names
 named as (
     select * from listed
     qualify
-        row_number() over (partition by landing_key order by exported_at desc) = 1
+        row_number() over (
+            partition by landing_key order by is_current desc, exported_at desc
+        ) = 1
 ),
 
 -- one row per upload hour of which the ledger names files

@@ -12,9 +12,11 @@ named as (
             project_id, max(project_id) over (partition by api_key_id), 'unknown'
         ) as project_id
     from lines
+    where has_valid_time
 ),
 
--- one row per upload hour: of several lines the newest counts
+-- one row per upload hour: of several lines the newest counts, and any that Amplitude's
+-- clock dates before all others
 final as (
     select
         -- Snowflake's text of a timestamp has a fraction
@@ -33,7 +35,7 @@ final as (
     qualify
         row_number() over (
             partition by project_id, upload_hour_started_at
-            order by exported_at desc, ledger_line_id desc
+            order by clock = 'server' desc, exported_at desc, ledger_line_id desc
         ) = 1
 )
 

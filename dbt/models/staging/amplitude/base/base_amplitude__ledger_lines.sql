@@ -11,6 +11,7 @@
     "window_start": "VARCHAR",
     "window_end": "VARCHAR",
     "exported_at": "VARCHAR",
+    "clock": "VARCHAR",
     "files": "JSON",
 } %}
 
@@ -41,7 +42,8 @@ parsed as (
     {%- endif %}
 ),
 
-final as (
+-- one row per such line, by its fields
+named as (
     select
         -- ids
         landing_key || '#' || (recorded['hour']::varchar) as ledger_line_id,
@@ -52,6 +54,7 @@ final as (
         -- text
         recorded['status']::varchar as status,
         recorded['ingest_version']::varchar as ingest_version,
+        coalesce(recorded['clock']::varchar, 'machine') as clock,
 
         -- numbers
         (recorded['event_count']::varchar)::bigint as event_count,
@@ -72,6 +75,16 @@ final as (
         loaded_at,
         {{ this_build() }} as build_number
     from parsed
+),
+
+-- no line can land before its time; clocks of machines may differ by an hour
+final as (
+    select
+        *,
+        coalesce(
+            clock = 'server' or exported_at <= loaded_at + interval '1 hour', true
+        ) as has_valid_time
+    from named
 )
 
 select * from final
