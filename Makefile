@@ -28,6 +28,8 @@ REPORT ?= data/report
 SITE ?= data/site
 # DRY_RUN=1: say what would be done, and do nothing.
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
+# VERIFY=1: check every landed file too.
+VERIFY_ := $(if $(filter-out 0,$(VERIFY)),--verify)
 # AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
 AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
@@ -72,8 +74,8 @@ ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-
 	@python -m ingest $${START:+--start "$$START"} $${END:+--end "$$END"} $(ARGS)
 
 .PHONY: ledger
-ledger: $(VENV)/.installed ## Show which hours have landed, are empty, too large or missing
-	@python -m ingest --ledger $${START:+--start "$$START"} $${END:+--end "$$END"}
+ledger: $(VENV)/.installed ## Show what each hour holds (VERIFY=1 also checks every landed file)
+	@python -m ingest --ledger $(VERIFY_) $${START:+--start "$$START"} $${END:+--end "$$END"}
 
 .PHONY: wait-loaded
 wait-loaded: $(VENV)/.installed ## Wait until Snowflake's raw tables hold what has landed

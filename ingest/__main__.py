@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import sys
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from dotenv import load_dotenv
@@ -13,6 +13,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ingest import logs
 from ingest.calendar import calendar
+from ingest.clock import WrongClock, difference
 from ingest.export import NotAnExportApi, Refused, Unreachable
 from ingest.landing import LandingError, open_landing
 from ingest.ledger import Ledger
@@ -26,6 +27,7 @@ from ingest.run import (
 )
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
+from ingest.verify import verify
 from ingest.windows import Window, last_safe_hour, parse_hour, windows
 
 log = logging.getLogger("ingest")
@@ -36,8 +38,8 @@ UNEXPECTED, INTERRUPTED = 70, 130
 EXIT_CODES = """\
 exit codes:
   0    done: every hour asked for is settled
-  1    some hours stay open or are too large for the Export API
-  2    a setting or an argument is missing or malformed
+  1    some hours stay open or are too large for the Export API, or files are damaged
+  2    a setting or an argument is missing or malformed, or the clock is wrong
   3    Amplitude refuses the keys
   4    Amplitude cannot be reached
   5    the landing cannot be read or written
@@ -48,11 +50,13 @@ exit codes:
 
 def main() -> int:
     started = datetime.now(UTC)
+    # Events are personal data: what a run writes is for its own user alone.
+    os.umask(0o077)
     arguments = _parser().parse_args()
     load_dotenv(".env")
     try:
         settings = Settings.read(os.environ)
-        log_file = logs.start(started, settings.secrets)
+        log_file = logs.start(started, settings.secrets, settings.log_days)
     except SettingsError as error:
         print(f"ingest: {error}", file=sys.stderr)
         return SETTINGS
@@ -64,7 +68,7 @@ def main() -> int:
     if problem:
         log.error("ingest: %s", problem)
         summary.problems.append(problem)
-    if not (arguments.dry_run or arguments.ledger):
+    if not (arguments.dry_run or arguments.ledger or arguments.verify):
         _write_to_github(summary, settings)
     log.info("log file: %s", log_file)
     return code
@@ -80,7 +84,7 @@ def _try(
     try:
         with logging_redirect_tqdm(tqdm_class=logs.Bar):
             return _ingest(settings, arguments, started, summary), None
-    except SettingsError as error:
+    except (SettingsError, WrongClock) as error:
         return SETTINGS, str(error)
     except Refused as error:
         return CREDENTIALS, str(error)
@@ -119,21 +123,44 @@ def _ingest(
     summary: Summary,
 ) -> int:
     landing = open_landing(settings)
-    ledger = Ledger(landing, settings.api_key_id, settings.project_id)
+    ledger = Ledger(landing, settings.api_key_id, settings.project_id, now)
+    only_looks = arguments.ledger or arguments.verify or arguments.dry_run
+    # What the server's clock has seen already cannot lie in the future.
+    if (newest := ledger.newest_server_time) and not only_looks:
+        problem = difference(
+            min(now - newest, timedelta()), f"the ledger, which has {newest:%F %T}"
+        )
+        if problem:
+            log.warning("%s", problem)
+            summary.problems.append(problem)
     wanted = _wanted(settings, arguments, ledger, now)
     if wanted is None:
         return DONE
     if arguments.ledger:
         print(*calendar(wanted, ledger), sep="\n")
-        return DONE
-    hours = [hour for hour in wanted.hours() if arguments.force or ledger.is_open(hour)]
+    check = None
+    if arguments.verify or arguments.repair:
+        check = verify(landing, ledger, wanted)
+        print(*check.lines(), sep="\n")
+    if arguments.ledger or arguments.verify:
+        return HOURS_OPEN if check and check.hours else DONE
+    hours = [
+        hour
+        for hour in (check.hours if check else wanted.hours())
+        if check or arguments.force or ledger.is_open(hour)
+    ]
     if arguments.dry_run:
         limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
         for window in windows(hours, limit):
             print(window)
         return DONE
     log.info("%s: %d hours to ask for", wanted, len(hours))
-    options = Options(arguments.format, arguments.validate, arguments.workers)
+    options = Options(
+        arguments.format,
+        arguments.validate,
+        arguments.workers,
+        replace=arguments.force or arguments.repair,
+    )
     try:
         Run(settings, landing, ledger, options, summary).land(hours)
     finally:
@@ -196,10 +223,23 @@ def _parser() -> argparse.ArgumentParser:
         "--dry-run", action="store_true", help="only print what would be asked for"
     )
     parser.add_argument(
-        "--force", action="store_true", help="ask for settled hours as well"
+        "--force",
+        action="store_true",
+        help="ask for settled hours as well, and replace damaged files",
     )
     parser.add_argument(
         "--ledger", action="store_true", help="only show what each hour holds"
+    )
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="only check every landed file against the ledger and its hash",
+    )
+    parser.add_argument(
+        "--repair",
+        action="store_true",
+        help="ask again for the hours whose files are damaged or missing, and replace"
+        " them",
     )
     parser.add_argument(
         "--format",

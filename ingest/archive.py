@@ -24,10 +24,15 @@ ENCRYPTED, HAS_DESCRIPTOR = 0x01, 0x08
 IN_ZIP64_EXTRA = 0xFFFFFFFF
 IN_ZIP64_RECORD = 0xFFFF
 
+# A week of a busy project has 5,000; what never ends is not an export.
+MOST_MEMBERS = 100_000
+
 # The end record of zip64 has 44 bytes and what makers of archives add of their own.
 LONGEST_RECORD = 64 << 10
 
-# One step of inflating: bounds memory, whatever a member claims to hold.
+# What one step of inflating takes, and gives at most: bounds memory, whatever a member
+# claims to hold, and what is copied where many small members share a chunk.
+STEP = 32 << 10
 PIECE = 1 << 20
 
 # An exported row holds two random UUIDs among 2 KB, so no honest text shrinks so far.
@@ -42,6 +47,10 @@ class ArchiveError(Exception):
     """The bytes are not one whole zip archive."""
 
 
+class TooManyMembers(ArchiveError):
+    """The archive has more members than any export."""
+
+
 def is_bomb(compressed_size: int, size: int) -> bool:
     """Tell whether so much text cannot honestly come from so few bytes."""
     return size > INFLATED_FREELY + MOST_INFLATED * compressed_size
@@ -52,14 +61,16 @@ class _Stream:
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
-        self._rest = b""
+        self._chunk, self._at = b"", 0
 
-    def any(self) -> bytes:
-        """Some bytes; none at the end."""
-        if self._rest:
-            taken, self._rest = self._rest, b""
-            return taken
-        return next((chunk for chunk in self._chunks if chunk), b"")
+    def any(self, most: int = PIECE) -> bytes:
+        """Some bytes, no more than `most`; none at the end."""
+        if self._at == len(self._chunk):
+            self._chunk = next((chunk for chunk in self._chunks if chunk), b"")
+            self._at = 0
+        taken = self._chunk[self._at : self._at + most]
+        self._at += len(taken)
+        return taken
 
     def exactly(self, size: int) -> bytes:
         taken = self._up_to(size)
@@ -73,14 +84,18 @@ class _Stream:
         return taken
 
     def give_back(self, taken: bytes) -> None:
-        self._rest = taken + self._rest
+        """Have the bytes that were taken last come again."""
+        before = self._at - len(taken)
+        if before >= 0:
+            self._at = before
+        else:
+            self._chunk, self._at = taken + self._chunk[self._at :], 0
 
     def _up_to(self, size: int) -> bytes:
         parts, missing = [], size
-        while missing and (part := self.any()):
-            parts.append(part[:missing])
-            self._rest = part[missing:]
-            missing -= len(parts[-1])
+        while missing and (part := self.any(missing)):
+            parts.append(part)
+            missing -= len(part)
         return b"".join(parts)
 
 
@@ -106,11 +121,14 @@ def members(chunks: Iterable[bytes]) -> Iterator[tuple[str, Iterator[bytes]]]:
     leaves is read over (and checked) before the next member. Nothing larger than 1 MiB
     is held, whatever the archive's size.
 
-    Raises ArchiveError when the archive is cut off, damaged, encrypted or no zip.
+    Raises ArchiveError when the archive is cut off, damaged, encrypted or no zip, and
+    TooManyMembers when it does not end.
     """
     stream = _Stream(chunks)
     seen: list[tuple[bytes, tuple[int, int, int]]] = []
     while (signature := stream.exactly(4)) == LOCAL_HEADER:
+        if len(seen) == MOST_MEMBERS:
+            raise TooManyMembers(f"the archive has more than {MOST_MEMBERS:,} members")
         name, facts, content = _member(stream)
         if not name.endswith(b"/"):  # a folder, to some who write archives
             yield name.decode("utf-8", "replace"), content
@@ -169,7 +187,7 @@ def _inflate(stream: _Stream, seen: _Seen) -> Iterator[bytes]:
     waiting = b""
     while not inflater.eof:
         if not waiting:
-            waiting = stream.any()
+            waiting = stream.any(STEP)
             if not waiting:
                 raise ArchiveError("the archive is cut off")
             seen.compressed_size += len(waiting)
@@ -193,7 +211,7 @@ def _copy(stream: _Stream, seen: _Seen, size: int) -> Iterator[bytes]:
 def _until_descriptor(stream: _Stream, seen: _Seen) -> Iterator[bytes]:
     """Content of unknown length: it ends where a descriptor fits what has passed."""
     tail = b""
-    while chunk := stream.any():
+    while chunk := stream.any(STEP):
         data = tail + chunk
         at = data.find(DESCRIPTOR)
         if at < 0:
@@ -247,6 +265,8 @@ def _check_contents(
             raise ArchiveError(f"member {name!r} is a link")
         size, compressed_size = _zip64_sizes(extra, size, compressed_size)
         named.append((name, (crc, compressed_size, size)))
+        if len(named) > len(seen):
+            raise ArchiveError("the archive's contents do not match its members")
         signature = stream.exactly(4)
     if signature == ZIP64_END:
         (length,) = struct.unpack("<Q", stream.exactly(8))

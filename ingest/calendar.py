@@ -15,7 +15,8 @@ def calendar(window: Window, ledger: Ledger) -> Iterator[str]:
     """Lines of text. Days in a row whose hours look the same share a line."""
     records = {hour: ledger.record_of(hour) for hour in window.hours()}
     statuses = {
-        hour: record.status if record else "missing" for hour, record in records.items()
+        hour: record.status if record and record.clock != "wrong" else "missing"
+        for hour, record in records.items()
     }
     totals = Counter(statuses.values())
     yield f"project {ledger.project_id or 'not known yet'}, upload hours in UTC"

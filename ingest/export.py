@@ -3,16 +3,19 @@
 https://amplitude.com/docs/apis/analytics/export
 """
 
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
 
 from ingest import __version__
-from ingest.settings import Settings
+from ingest.clock import Clock, Moment, parse_date
+from ingest.network import NetworkSettingError, proxy_for
+from ingest.settings import Settings, SettingsError
+from ingest.waiting import Allowance, LimitedAdapter, WaitedTooLong
 from ingest.windows import Window
 
 # A live capture shows this text of a 404 when there is nothing in the window. It is not
@@ -25,10 +28,24 @@ LONGEST_QUOTE = 200
 CHUNK = 256 << 10
 # Longer than any pause Amplitude documents; a typing error in a header stays bearable.
 LONGEST_PAUSE_SECONDS = 900
+# Amplitude serves no more than 4 GB at once.
+MOST_BYTES = 5_000_000_000
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A window's archive as it arrives, and when the answer was made."""
+
+    chunks: Iterator[bytes]
+    moment: Moment
 
 
 class NoData(Exception):
-    """404: there is nothing in the window."""
+    """404: there was nothing in the window at the `moment`."""
+
+    def __init__(self, reason: str, moment: Moment) -> None:
+        super().__init__(reason)
+        self.moment = moment
 
 
 class TooMuch(Exception):
@@ -80,51 +97,68 @@ class Busy(Exception):
 class ExportClient:
     """The Export API of one project."""
 
-    def __init__(self, settings: Settings, is_stopped: Callable[[], bool]) -> None:
-        """`is_stopped` is asked while an answer arrives: true ends it."""
+    def __init__(
+        self, settings: Settings, is_stopped: Callable[[], bool], clock: Clock
+    ) -> None:
+        """`is_stopped` is asked while an answer arrives: true ends it.
+
+        `clock` hears the time from each answer.
+        """
         self._settings = settings
         self._is_stopped = is_stopped
+        self._clock = clock
+        self._proxy: str | None = None
 
     @contextmanager
-    def open(self, window: Window) -> Iterator[Iterator[bytes]]:
-        """The bytes of the window's archive, as they arrive.
+    def open(self, window: Window) -> Iterator[Answer]:
+        """The window's archive, as it arrives.
 
-        Raises NoData, TooMuch, Refused, Unreachable, NotAnExportApi, Busy or
-        Interrupted; also from within the `with` block, while the bytes are read.
+        Raises NoData, TooMuch, Refused, Unreachable, NotAnExportApi, Busy, WrongClock
+        or Interrupted; also from within the `with` block, while the bytes are read.
         """
-        with _transport_faults(), self._get(window) as answer:
-            self._check(answer)
-            yield self._chunks(answer)
+        asked_at = datetime.now(UTC)
+        with self._transport_faults(), self._get(window) as answer:
+            moment = self._check(answer, asked_at)
+            yield Answer(self._chunks(answer), moment)
 
     def _get(self, window: Window) -> requests.Response:
-        return requests.get(
+        session = requests.Session()
+        allowance = Allowance(self._settings.answer_seconds)
+        for scheme in ("https://", "http://"):
+            session.mount(scheme, LimitedAdapter(allowance))
+        return session.get(
             self._settings.export_url,
             params={
                 "start": f"{window.first:%Y%m%dT%H}",
                 "end": f"{window.last:%Y%m%dT%H}",
             },
             auth=(self._settings.api_key, self._settings.secret_key),
-            headers={"User-Agent": f"amplitude-warehouse/{__version__}"},
+            headers={
+                "User-Agent": f"amplitude-warehouse/{__version__}",
+                "Cache-Control": "no-cache",
+            },
             timeout=(CONNECT_SECONDS, self._settings.timeout_seconds),
             # The keys go to the address in the settings and to no other.
             allow_redirects=False,
             stream=True,
         )
 
-    def _check(self, answer: requests.Response) -> None:
+    def _check(self, answer: requests.Response, asked_at: datetime) -> Moment:
+        """When the answer was made; raises what it means if it brings no archive."""
         status = answer.status_code
         is_html = "html" in answer.headers.get("Content-Type", "").lower()
         if status == 200 and not is_html:
-            return
+            return self._clock.hear(answer.headers, asked_at)
         body = next(answer.iter_content(4096), b"").decode("utf-8", "replace").strip()
         said = f"{status} {'' if is_html else _printable(body)}".strip()
         if status == 404:
             is_at_path = self._settings.export_url.rstrip("/").endswith(EXPORT_PATH)
             if NO_DATA in body or (is_at_path and not is_html):
-                raise NoData(said)
+                raise NoData(said, self._clock.hear(answer.headers, asked_at))
         if is_html and status in (200, 404):
             raise NotAnExportApi(self._is_no_export_api(f"{status} with a web page"))
         if status in (400, 504):
+            self._clock.hear(answer.headers, asked_at)
             raise TooMuch(said, may_pass=status == 504)
         if status in (401, 403):
             region = self._settings.region
@@ -143,40 +177,49 @@ class ExportClient:
     def _is_no_export_api(self, said: str) -> str:
         return (
             f"{self._settings.export_url} answers {said}, as no Export API does: check"
-            " AMP_EXPORT_URL and what is between here and Amplitude"
+            f" AMP_EXPORT_URL and {self._proxy or 'what is between here and Amplitude'}"
         )
 
     def _chunks(self, answer: requests.Response) -> Iterator[bytes]:
-        # Only the time in which we wait for Amplitude counts, not that of the landing.
-        left = self._settings.answer_seconds
-        chunks = answer.iter_content(CHUNK)
-        begun = time.monotonic()
-        while chunk := next(chunks, b""):
-            left -= time.monotonic() - begun
+        left = MOST_BYTES
+        for chunk in answer.iter_content(CHUNK):
+            left -= len(chunk)
             if self._is_stopped():
                 raise Interrupted
             if left < 0:
-                raise TooMuch(f"no end after {self._settings.answer_seconds:g} s")
+                raise TooMuch(f"no end after {MOST_BYTES / 1e9:g} GB")
             yield chunk
-            begun = time.monotonic()
 
+    @contextmanager
+    def _transport_faults(self) -> Iterator[None]:
+        try:
+            self._proxy = proxy_for(self._settings.export_url)
+            yield
+        except NetworkSettingError as error:
+            raise SettingsError(str(error)) from error
+        except WaitedTooLong as error:
+            raise TooMuch(str(error)) from error
+        except requests.exceptions.SSLError as error:
+            raise self._unreachable(
+                f"{_cause(error)}: check this machine's clock, and, if a proxy opens"
+                " TLS, set REQUESTS_CA_BUNDLE"
+            ) from error
+        except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
+            raise self._unreachable(_cause(error)) from error
+        except requests.ReadTimeout as error:
+            raise TooMuch("no answer in time") from error
+        except requests.ConnectionError as error:
+            if error.args and isinstance(error.args[0], ReadTimeoutError):
+                raise TooMuch("the answer stopped arriving") from error
+            if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
+                raise self._unreachable(_cause(error)) from error
+            raise Busy(f"the connection broke ({_cause(error)})") from error
+        except requests.RequestException as error:
+            raise Busy("the answer broke off") from error
 
-@contextmanager
-def _transport_faults() -> Iterator[None]:
-    try:
-        yield
-    except (requests.ConnectTimeout, requests.exceptions.SSLError) as error:
-        raise Unreachable(_cause(error)) from error
-    except requests.ReadTimeout as error:
-        raise TooMuch("no answer in time") from error
-    except requests.ConnectionError as error:
-        if error.args and isinstance(error.args[0], ReadTimeoutError):
-            raise TooMuch("the answer stopped arriving") from error
-        if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
-            raise Unreachable(_cause(error)) from error
-        raise Busy(f"the connection broke ({_cause(error)})") from error
-    except requests.RequestException as error:
-        raise Busy("the answer broke off") from error
+    def _unreachable(self, cause: str) -> Unreachable:
+        through = f" (through the proxy of {self._proxy})" if self._proxy else ""
+        return Unreachable(f"{cause}{through}")
 
 
 def _printable(text: str) -> str:
@@ -197,9 +240,10 @@ def _retry_after(answer: requests.Response) -> float | None:
     text = answer.headers.get("Retry-After", "")
     if text.isdecimal():
         seconds = float(text)
+    elif until := parse_date(text):
+        # By the clock of the server, which has set the date.
+        now = parse_date(answer.headers.get("Date", "")) or datetime.now(UTC)
+        seconds = (until - now).total_seconds()
     else:
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except ValueError:
-            return None
+        return None
     return min(max(seconds, 0), LONGEST_PAUSE_SECONDS)

@@ -1,17 +1,22 @@
 """Where objects land: a folder or S3, behind one small interface.
 
 A key never changes content: `put` of a key that is there already does nothing, and an
-object becomes visible whole or not at all.
+object becomes visible whole or not at all. An object whose content is not what was put
+was changed by something else; `put` replaces it only if told to.
 """
 
 import base64
 import contextlib
 import fcntl
 import hashlib
+import logging
 import os
+import re
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from io import BytesIO
 from itertools import count
 from pathlib import Path
@@ -25,21 +30,49 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ingest.settings import Settings
 
+log = logging.getLogger(__name__)
+
 ATTEMPTS = 5
+PIECE = 1 << 20
 
 
 class LandingError(Exception):
     """The landing cannot be read or written; the message says why."""
 
 
+class DamagedObject(Exception):
+    """An object is there already, with other content than its key stands for."""
+
+
+@dataclass(frozen=True)
+class LandedObject:
+    """An object of the landing. `landed_at` is by the store's clock."""
+
+    key: str
+    content: bytes
+    landed_at: datetime
+
+
 class Landing(Protocol):
     """A store of objects under keys like `events/…` and `ledger/…`."""
 
-    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
-        """Land an object whose SHA-256 (hex) is given; False if it was there."""
+    def put(
+        self, key: str, content: IO[bytes], sha256: str, *, replace: bool = False
+    ) -> bool:
+        """Land an object whose SHA-256 (hex) is given; False if it was there.
 
-    def read(self, prefix: str) -> Iterable[tuple[str, bytes]]:
-        """Key and content of each object whose key begins with `prefix`."""
+        Raises DamagedObject if the key holds something else; with `replace` that is
+        overwritten, and reported in the log.
+        """
+
+    def read(self, prefix: str, form: re.Pattern[str]) -> Iterable[LandedObject]:
+        """Each object whose key begins with `prefix` and is wholly of the `form`."""
+
+    def keys(self, prefix: str) -> Iterable[str]:
+        """The key of each object that begins with `prefix`."""
+
+    def sha256_of(self, key: str) -> str | None:
+        """SHA-256 (hex) of an object as it is now; None if there is none."""
 
 
 def open_landing(settings: Settings) -> Landing:
@@ -69,29 +102,54 @@ class FolderLanding:
                 left.unlink()
         fcntl.flock(self._lock, fcntl.LOCK_SH)
 
-    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
+    def put(
+        self, key: str, content: IO[bytes], sha256: str, *, replace: bool = False
+    ) -> bool:
         path = self._root / key
         with _folder_errors(self._root):
-            if path.exists() and _sha256(path) == sha256:
+            if (found := self.sha256_of(key)) == sha256:
                 return False
+            if found:
+                _replace(key, replace)
             path.parent.mkdir(parents=True, exist_ok=True)
             with NamedTemporaryFile(dir=self._incoming, delete=False) as incoming:
                 copyfileobj(content, incoming)
                 incoming.flush()
                 os.fsync(incoming.fileno())
-                os.fchmod(incoming.fileno(), 0o644)
             Path(incoming.name).replace(path)
         return True
 
-    def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def read(self, prefix: str, form: re.Pattern[str]) -> Iterator[LandedObject]:
         with _folder_errors(self._root):
-            for path in sorted((self._root / prefix).rglob("*.json")):
-                yield path.relative_to(self._root).as_posix(), path.read_bytes()
+            for path in sorted((self._root / prefix).rglob("*")):
+                key = path.relative_to(self._root).as_posix()
+                if form.fullmatch(key) and path.is_file():
+                    modified = datetime.fromtimestamp(path.stat().st_mtime, UTC)
+                    yield LandedObject(key, path.read_bytes(), modified)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with _folder_errors(self._root):
+            for path in sorted((self._root / prefix).rglob("*")):
+                if path.is_file():
+                    yield path.relative_to(self._root).as_posix()
+
+    def sha256_of(self, key: str) -> str | None:
+        path = self._root / key
+        with _folder_errors(self._root):
+            if not path.exists():
+                return None
+            with path.open("rb") as content:
+                return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
+def _replace(key: str, is_wanted: bool) -> None:
+    """Report an object that holds what it should not, and that it is replaced."""
+    if not is_wanted:
+        raise DamagedObject(
+            f"{key} in the landing is damaged, its content is not what its name says:"
+            " make ingest ARGS=--repair replaces it"
+        )
+    log.warning("%s was damaged: replaced", key)
 
 
 @contextlib.contextmanager
@@ -127,8 +185,11 @@ class S3Landing:
                 ),
             )
 
-    def put(self, key: str, content: IO[bytes], sha256: str) -> bool:
+    def put(
+        self, key: str, content: IO[bytes], sha256: str, *, replace: bool = False
+    ) -> bool:
         checksum = base64.b64encode(bytes.fromhex(sha256)).decode()
+        condition = {"IfNoneMatch": "*"}
         with self._errors():
             # Sent in one call, which costs less than many small ones.
             body = content.getvalue() if isinstance(content, BytesIO) else content
@@ -140,12 +201,17 @@ class S3Landing:
                         Key=self._prefix + key,
                         Body=body,
                         ChecksumSHA256=checksum,
-                        IfNoneMatch="*",
+                        **condition,
                     )
                 except ClientError as error:
                     code = error.response["Error"]["Code"]
-                    if code == "PreconditionFailed":
-                        return False
+                    if code == "PreconditionFailed" and attempt < ATTEMPTS:
+                        if (found := self.sha256_of(key)) == sha256:
+                            return False
+                        if found:
+                            _replace(key, replace)
+                            condition = {}
+                        continue
                     # Another run is putting the same object at this moment.
                     if code != "ConditionalRequestConflict" or attempt == ATTEMPTS:
                         raise
@@ -154,19 +220,55 @@ class S3Landing:
                     return True
         raise AssertionError
 
-    def read(self, prefix: str) -> Iterator[tuple[str, bytes]]:
+    def read(self, prefix: str, form: re.Pattern[str]) -> Iterator[LandedObject]:
         with self._errors(), ThreadPoolExecutor(8) as pool:
-            yield from pool.map(self._get, self._keys(prefix))
+            keys = (key for key in self._keys(prefix) if form.fullmatch(key))
+            yield from pool.map(self._get, keys)
+
+    def keys(self, prefix: str) -> Iterator[str]:
+        with self._errors():
+            yield from self._keys(prefix)
+
+    def sha256_of(self, key: str) -> str | None:
+        """From the checksum that S3 keeps, if it is one of the whole object."""
+        place = {"Bucket": self._bucket, "Key": self._prefix + key}
+        with self._errors():
+            try:
+                head = self._client.head_object(**place, ChecksumMode="ENABLED")
+            except ClientError as error:
+                code = error.response["Error"]["Code"]
+                if code == "404":
+                    return None
+                if code == "403":
+                    raise LandingError(
+                        f"{key} in the bucket {self._bucket} cannot be looked at: the"
+                        " role or user needs s3:GetObject and s3:ListBucket on events/,"
+                        " which make cloud-setup grants"
+                    ) from error
+                raise
+            kept = head.get("ChecksumSHA256", "")
+            if kept and "-" not in kept:
+                return base64.b64decode(kept).hex()
+            digest = hashlib.sha256()
+            for chunk in self._client.get_object(**place)["Body"].iter_chunks(PIECE):
+                digest.update(chunk)
+            return digest.hexdigest()
 
     def _keys(self, prefix: str) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
         )
-        return (entry["Key"] for page in pages for entry in page.get("Contents", []))
+        return (
+            entry["Key"].removeprefix(self._prefix)
+            for page in pages
+            for entry in page.get("Contents", [])
+        )
 
-    def _get(self, key: str) -> tuple[str, bytes]:
-        answer: dict[str, Any] = self._client.get_object(Bucket=self._bucket, Key=key)
-        return key.removeprefix(self._prefix), answer["Body"].read()
+    def _get(self, key: str) -> LandedObject:
+        answer: dict[str, Any] = self._client.get_object(
+            Bucket=self._bucket, Key=self._prefix + key
+        )
+        return LandedObject(key, answer["Body"].read(), answer["LastModified"])
 
     @contextlib.contextmanager
     def _errors(self) -> Iterator[None]:

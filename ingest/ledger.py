@@ -2,17 +2,20 @@
 
 An object `ledger/<project_id>/<YYYY-MM-DD>/<run_id>-<HH>.json` holds one JSON line for
 each hour that one answer of the Export API settled. Lines are only ever added; of
-several for one hour the newest counts. Beside it `limits/<api_key_id>/` holds an object
-for each time that a longest useful window was learned; there, too, the newest counts.
+several for one hour the newest counts (see `HourRecord.rank`). Beside it
+`limits/<api_key_id>/` holds an object for each time that a longest useful window was
+learned; there, too, the newest counts.
 """
 
 import io
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 from ingest import __version__
@@ -27,7 +30,18 @@ LIMIT_LASTS = timedelta(days=14)
 
 UNKNOWN_PROJECT = "unknown"
 
+# What is named otherwise is not the ingest's, wherever it lies.
+LEDGER_KEY = re.compile(r"ledger/[\w-]+/\d{4}-\d\d-\d\d/[\w.-]+\.json", re.ASCII)
+LIMIT_KEY = re.compile(r"limits/\w+/[\w.-]+\.json", re.ASCII)
+
+# What reading a line of the wrong form raises.
+MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
+
 TIMES = ("hour", "window_start", "window_end", "exported_at")
+CLOCKS = ("wrong", "machine", "server")
+
+# No record was made later than it landed; clocks of machines may differ by so much.
+CLOCK_MAY_DIFFER = HOUR
 
 
 @dataclass(frozen=True)
@@ -48,6 +62,8 @@ class HourRecord:
     `project_id` is None while no member has named the project yet.
     `is_settled` tells that the hour need not be asked for again. `exported_at` is when
     it was asked for: what was asked for later is newer, however long it took.
+    `clock` says whose time that is: Amplitude's, this machine's where no answer told
+    the time, or (only as read) `wrong` for a time that cannot be.
     """
 
     project_id: str | None
@@ -60,6 +76,15 @@ class HourRecord:
     exported_at: datetime
     run_id: str
     api_key_id: str
+    clock: Literal["server", "machine", "wrong"] = "machine"
+
+    @property
+    def rank(self) -> tuple[int, datetime]:
+        """Of several records of an hour the highest counts.
+
+        A server's time is never wrong, and all records without it are older.
+        """
+        return CLOCKS.index(self.clock), self.exported_at
 
     @property
     def event_count(self) -> int:
@@ -82,10 +107,13 @@ class HourRecord:
     def from_line(cls, line: bytes) -> "HourRecord":
         """Raises ValueError, KeyError or TypeError if the line is no record."""
         given: dict[str, Any] = json.loads(line)
+        # Lines of version 0.1.0 have no `clock`.
+        given.setdefault("clock", "machine")
         values = {one.name: given[one.name] for one in fields(cls)}
         for name in TIMES:
-            if values[name] is not None:
-                values[name] = datetime.fromisoformat(values[name])
+            values[name] = datetime.fromisoformat(values[name]).astimezone(UTC)
+        if values["clock"] not in CLOCKS:
+            raise ValueError(f"clock {values['clock']!r} is none of {CLOCKS}")
         values["files"] = [LandedFile(**file) for file in values["files"]]
         return cls(**values)
 
@@ -93,7 +121,13 @@ class HourRecord:
 class Ledger:
     """The ledger of one project: as it was when the run began, and added to since."""
 
-    def __init__(self, landing: Landing, api_key_id: str, project_id: str | None):
+    def __init__(
+        self,
+        landing: Landing,
+        api_key_id: str,
+        project_id: str | None,
+        now: datetime,
+    ) -> None:
         """Read it. `project_id` None means: the project that the API key is of.
 
         Raises LandingError if the landing or a line in it cannot be read.
@@ -103,7 +137,11 @@ class Ledger:
         self._records: dict[datetime, HourRecord] = {}
         self._unwritten: list[HourRecord] = []
         self.project_id = project_id
-        for record in sorted(_read(landing), key=lambda record: record.exported_at):
+        self.newest_server_time: datetime | None = None
+        records = [one for _, lines in read_ledger(landing, now) for one in lines]
+        for record in sorted(records, key=lambda record: record.rank):
+            if record.clock == "server":
+                self.newest_server_time = record.exported_at
             # What has no file may have been asked for with the key of another project.
             if project_id and record.project_id and record.files:
                 is_ours = record.project_id == project_id
@@ -112,7 +150,7 @@ class Ledger:
             if is_ours:
                 self._records[record.hour] = record
                 self.project_id = self.project_id or record.project_id
-        self.window_limit_hours = _read_window_limit(landing, api_key_id)
+        self.window_limit_hours = _read_window_limit(landing, api_key_id, now)
 
     @property
     def first_hour(self) -> datetime | None:
@@ -122,7 +160,7 @@ class Ledger:
     def is_open(self, hour: datetime) -> bool:
         """Whether the hour is to be asked for."""
         record = self.record_of(hour)
-        return record is None or not record.is_settled
+        return record is None or not record.is_settled or record.clock == "wrong"
 
     def record_of(self, hour: datetime) -> HourRecord | None:
         """What is known of the hour."""
@@ -168,23 +206,45 @@ class Ledger:
         self._landing.put(key, io.BytesIO(content), sha256(content).hexdigest())
 
 
-def _read(landing: Landing) -> Iterator[HourRecord]:
-    for key, content in landing.read("ledger/"):
+def read_ledger(
+    landing: Landing, now: datetime
+) -> Iterator[tuple[str, list[HourRecord]]]:
+    """Key and records of each of the ledger's objects.
+
+    Raises LandingError if one cannot be read.
+    """
+    for found in landing.read("ledger/", LEDGER_KEY):
+        latest = min(found.landed_at, now) + CLOCK_MAY_DIFFER
         try:
-            yield from map(HourRecord.from_line, content.splitlines())
-        except (ValueError, KeyError, TypeError) as error:
-            raise LandingError(f"{key} in the landing is no ledger: {error}") from error
+            records = [
+                HourRecord.from_line(line) for line in found.content.splitlines()
+            ]
+        except MALFORMED as error:
+            raise LandingError(
+                f"{found.key} in the landing is not a valid ledger file: {error}"
+            ) from error
+        yield (
+            found.key,
+            [
+                replace(record, clock="wrong")
+                if record.clock == "machine" and record.exported_at > latest
+                else record
+                for record in records
+            ],
+        )
 
 
-def _read_window_limit(landing: Landing, api_key_id: str) -> int | None:
-    newest = max(landing.read(f"limits/{api_key_id}/"), default=None)
-    if newest is None:
-        return None
-    key, content = newest
-    try:
-        limit: dict[str, Any] = json.loads(content)
-        learned_at = datetime.fromisoformat(limit["learned_at"])
-        hours: int | None = limit["window_limit_hours"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise LandingError(f"{key} in the landing is no limit: {error}") from error
-    return hours if datetime.now(UTC) - learned_at < LIMIT_LASTS else None
+def _read_window_limit(landing: Landing, api_key_id: str, now: datetime) -> int | None:
+    learned: list[tuple[datetime, int | None]] = []
+    for found in landing.read(f"limits/{api_key_id}/", LIMIT_KEY):
+        try:
+            limit: dict[str, Any] = json.loads(found.content)
+            learned_at = datetime.fromisoformat(limit["learned_at"]).astimezone(UTC)
+            hours: int | None = limit["window_limit_hours"]
+        except MALFORMED as error:
+            raise LandingError(
+                f"{found.key} in the landing is not a valid limit file: {error}"
+            ) from error
+        if now - LIMIT_LASTS < learned_at <= now + CLOCK_MAY_DIFFER:
+            learned.append((learned_at, hours))
+    return max(learned, key=itemgetter(0), default=(now, None))[1]

@@ -1,7 +1,8 @@
 """A log file for each run, short messages on the terminal, and no secret in either."""
 
+import contextlib
 import logging
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from threading import RLock
 from typing import IO
@@ -11,12 +12,15 @@ from tqdm import tqdm
 FOLDER = Path("logs")
 
 
-def start(started: datetime, secrets: list[str]) -> Path:
+def start(started: datetime, secrets: list[str], keep_days: int) -> Path:
     """Log to `logs/logs_<time>.log` and to stderr. Returns the file's path.
 
-    Raises OSError if the file cannot be written.
+    Logs that are older than `keep_days` are removed; 0 keeps all. Raises OSError if the
+    file cannot be written.
     """
     FOLDER.mkdir(exist_ok=True)
+    if keep_days:
+        _remove_older_than(started - timedelta(days=keep_days))
     path = FOLDER / f"logs_{started:%Y-%m-%d_%H-%M-%S}.log"
     to_file = logging.FileHandler(path, encoding="utf-8")
     to_file.setFormatter(
@@ -30,6 +34,13 @@ def start(started: datetime, secrets: list[str]) -> Path:
     # botocore tells where it found credentials; that is nothing to keep.
     logging.getLogger("botocore").setLevel(logging.WARNING)
     return path
+
+
+def _remove_older_than(oldest: datetime) -> None:
+    for path in FOLDER.glob("logs_????-??-??_??-??-??.log"):
+        with contextlib.suppress(OSError):
+            if path.stat().st_mtime < oldest.timestamp():
+                path.unlink()
 
 
 def redact(text: str, secrets: list[str]) -> str:

@@ -27,10 +27,12 @@ OPENING, CLOSING = b"{}"
 # Snowflake takes no larger value into a VARIANT of the default size (16 MB).
 LONGEST_LINE = 16 << 20
 
+LONGEST_NAME = 200
+
 # <project>/<project>_<YYYY-MM-DD>_<H>#<n>.json.gz; the hour is not zero-padded.
 NAME = re.compile(
-    r"(?:(?P<folder>\d+)/)?(?P<project>\d+)_(?P<day>\d{4}-\d\d-\d\d)"
-    r"_(?P<hour>\d{1,2})#(?P<part>\d+)\.json\.gz",
+    r"(?:(?P<folder>\d+)/)?(?P<project>\d{1,20})_(?P<day>\d{4}-\d\d-\d\d)"
+    r"_(?P<hour>\d{1,2})#(?P<part>\d{1,9})\.json\.gz",
     re.ASCII,
 )
 
@@ -55,7 +57,8 @@ class MemberName:
             found = NAME.fullmatch(name)
             hour = parse_hour(f"{found['day']}T{int(found['hour']):02}")
         except (TypeError, ValueError):
-            raise MemberError(f"{name!r} is not a name of the Export API") from None
+            short = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+            raise MemberError(f"{short!r} is not a name of the Export API") from None
         if found["folder"] not in (None, found["project"]):
             raise MemberError(f"{name!r} is in the folder of another project")
         return cls(name, found["project"], hour, int(found["part"]))
@@ -203,7 +206,8 @@ class _Lines:
                 raise MemberError(f"line {number} is not a JSON object")
             if self._validate:
                 try:
-                    json.loads(line)
-                except ValueError as error:
+                    # An integer may be longer than Python likes to count.
+                    json.loads(line, parse_int=str)
+                except (ValueError, RecursionError) as error:
                     raise MemberError(f"line {number} is not JSON ({error})") from None
             self.count += 1

@@ -10,10 +10,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
-from typing import Any, Literal
+from typing import Literal
 
 from ingest import archive
-from ingest.archive import ArchiveError
+from ingest.archive import ArchiveError, TooManyMembers
+from ingest.clock import Clock, Moment, rounded
 from ingest.export import (
     Busy,
     ExportClient,
@@ -22,14 +23,14 @@ from ingest.export import (
     TooMuch,
     Unreachable,
 )
-from ingest.landing import Landing
+from ingest.landing import DamagedObject, Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
 from ingest.logs import Bar
 from ingest.members import Format, MemberError, MemberName, prove
 from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
-from ingest.windows import Window, windows
+from ingest.windows import Window, last_safe_hour, windows
 
 log = logging.getLogger(__name__)
 
@@ -71,14 +72,19 @@ class Options:
     format: Format = "json.gz"
     validate: bool = False
     workers: int = MOST_REQUESTS_AT_ONCE
+    replace: bool = False
 
 
 @dataclass(frozen=True)
 class _Landed:
-    """An answer that was read to its end."""
+    """An answer that was read to its end.
+
+    `not_over` are hours that Amplitude had not exported whole when it answered.
+    """
 
     records: list[HourRecord]
     faults: dict[datetime, str]
+    not_over: list[datetime]
 
 
 @dataclass(frozen=True)
@@ -114,7 +120,8 @@ class Run:
         self._counting = threading.Lock()
         self._lander = ThreadPoolExecutor(LANDERS, thread_name_prefix="lander")
         self._room = Room()
-        self._client = ExportClient(settings, self._stop.is_set)
+        self._clock = Clock(self._warn)
+        self._client = ExportClient(settings, self._stop.is_set, self._clock)
         self._limit = ledger.window_limit_hours or LONGEST_WINDOW_HOURS
         self._pending: deque[Window] = deque()
         self._faulty: set[datetime] = set()
@@ -131,7 +138,7 @@ class Run:
     def land(self, hours: Iterable[datetime]) -> None:
         """Ask for the hours and land them; what is settled is in the ledger after.
 
-        Raises Refused, Unreachable, Outage, LandingError, SettingsError or
+        Raises Refused, Unreachable, Outage, WrongClock, LandingError, SettingsError or
         KeyboardInterrupt when the run cannot go on; hours settled until then stay so.
         """
         self._pending.extend(windows(hours, self._limit))
@@ -190,7 +197,7 @@ class Run:
         return 0
 
     def _record(self, answer: _Landed) -> int:
-        done = 0
+        done = self._pass_over(answer.not_over)
         for record in answer.records:
             known = self._ledger.record_of(record.hour)
             if known and known.status == "landed" and record.status == "empty":
@@ -215,6 +222,13 @@ class Run:
         self._faulty.update(again)
         self._pending.extendleft(reversed(windows(again, self._limit)))
         return done
+
+    def _pass_over(self, hours: list[datetime]) -> int:
+        """Leave hours to a later run that Amplitude has not exported whole yet."""
+        for window in windows(hours, LONGEST_WINDOW_HOURS):
+            log.info("%s: not complete at Amplitude yet, by its clock", window)
+        self._summary.hours.update(["not over"] * len(hours))
+        return len(hours)
 
     def _shorten(self, window: Window, reason: str) -> int:
         halves = window.halves()
@@ -264,6 +278,9 @@ class Run:
 
         Of any other the next run asks again: an outage looks the same.
         """
+        moment = self._clock.moment(datetime.now(UTC))
+        if window.first > last_safe_hour(moment.made_at):
+            return self._pass_over([window.first])
         is_settled = self._has_served and not answer.may_pass
         advice = (
             "Amplitude delivers such an hour by its own export to Amazon S3."
@@ -273,9 +290,8 @@ class Run:
         self._report(
             f"{window} is too large for the Export API ({answer.reason}). {advice}"
         )
-        now = datetime.now(UTC)
         self._ledger.add(
-            self._new_record(window, window.first, "too_large", [], now, is_settled)
+            self._new_record(window, window.first, "too_large", [], moment, is_settled)
         )
         self._ledger.flush()
         self._summary.hours["too_large"] += 1
@@ -286,6 +302,10 @@ class Run:
         self._report(f"{Window(hour, hour)} stays open: {reason}")
         self._summary.hours["open"] += 1
         return 1
+
+    def _warn(self, problem: str) -> None:
+        log.warning("%s", problem)
+        self._summary.problems.append(problem)
 
     def _report(self, problem: str) -> None:
         log.error("%s", problem)
@@ -332,42 +352,64 @@ class Run:
             raise Interrupted
 
     def _land_window(self, window: Window) -> _Landed:
-        asked_at = datetime.now(UTC)
-        landing: dict[MemberName, Future[LandedFile | str]] = {}
+        landed: dict[MemberName, LandedFile | str | None] = {}
+        landing: deque[tuple[MemberName, Future[LandedFile | str]]] = deque()
         try:
-            with self._client.open(window) as chunks:
-                for name, content in archive.members(chunks):
+            with self._client.open(window) as answer:
+                moment = answer.moment
+                for name, content in archive.members(answer.chunks):
                     member = self._recognise(name, window)
-                    if member in landing:
+                    if member in landed:
                         raise ArchiveError(f"two members are {member}")
+                    landed[member] = None
                     held = self._room.hold(content)
-                    landing[member] = self._lander.submit(
-                        self._land_member, member, held
-                    )
-                    _raise_if_failed(landing.values())
-            if not landing:
+                    future = self._lander.submit(self._land_member, member, held)
+                    landing.append((member, future))
+                    # Rather now than when the archive has ended, if landing fails.
+                    while landing and landing[0][1].done():
+                        done, future = landing.popleft()
+                        landed[done] = future.result()
+            if not landed:
                 raise ArchiveError("the archive holds no file")
+        except TooManyMembers as fault:
+            raise TooMuch(str(fault)) from fault
         except NoData as nothing:
+            moment = nothing.moment
             log.debug("%s: %s", window, nothing)
         finally:
-            wait(landing.values())
+            wait(future for _, future in landing)
         files: dict[datetime, list[LandedFile]] = defaultdict(list)
         faults: dict[datetime, str] = {}
-        for member, future in landing.items():
-            landed = future.result()
-            if isinstance(landed, LandedFile):
-                files[member.hour].append(landed)
-            else:
-                faults[member.hour] = landed
-        is_old = asked_at - EMPTY_UNTIL
+        landed |= {member: future.result() for member, future in landing}
+        safe = last_safe_hour(moment.made_at)
+        safe_now = last_safe_hour(moment.made_at + moment.age)
+        for member, result in landed.items():
+            if isinstance(result, LandedFile):
+                files[member.hour].append(result)
+            elif member.hour <= safe_now:
+                faults[member.hour] = str(result)
+        for hour in window.hours():
+            if safe < hour <= safe_now:
+                faults[hour] = (
+                    f"the answer comes from a cache and is {rounded(moment.age)} old"
+                )
+        is_old = moment.made_at - EMPTY_UNTIL
         records = [
-            self._new_record(window, hour, "landed", files[hour], asked_at, True)
+            self._new_record(window, hour, "landed", files[hour], moment, True)
             if hour in files
-            else self._new_record(window, hour, "empty", [], asked_at, hour <= is_old)
+            else self._new_record(
+                window,
+                hour,
+                "empty",
+                [],
+                moment,
+                hour <= is_old and moment.clock == "server",
+            )
             for hour in window.hours()
-            if hour not in faults
+            if hour <= safe and hour not in faults
         ]
-        return _Landed(records, faults)
+        not_over = [hour for hour in window.hours() if hour > safe_now]
+        return _Landed(records, faults, not_over)
 
     def _recognise(self, name: str, window: Window) -> MemberName:
         try:
@@ -396,8 +438,13 @@ class Run:
                 f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
                 f"{member.part}-{proof.sha256[:16]}.{format}"
             )
-            with proof.content as content:
-                self._landing.put(key, content, proof.sha256)
+            try:
+                with proof.content as content:
+                    self._landing.put(
+                        key, content, proof.sha256, replace=self._options.replace
+                    )
+            except DamagedObject as error:
+                return str(error)
         return LandedFile(
             key=key,
             member=member.name,
@@ -412,7 +459,7 @@ class Run:
         hour: datetime,
         status: Literal["landed", "empty", "too_large"],
         files: list[LandedFile],
-        asked_at: datetime,
+        moment: Moment,
         is_settled: bool,
     ) -> HourRecord:
         return HourRecord(
@@ -423,14 +470,8 @@ class Run:
             files=files,
             window_start=window.first,
             window_end=window.last,
-            exported_at=asked_at,
+            exported_at=moment.made_at,
+            clock=moment.clock,
             run_id=self._run_id,
             api_key_id=self._settings.api_key_id,
         )
-
-
-def _raise_if_failed(landing: Iterable[Future[Any]]) -> None:
-    """Raise what a landing has come to, rather than when the archive has ended."""
-    for future in landing:
-        if future.done():
-            future.result()

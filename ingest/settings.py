@@ -8,6 +8,7 @@ from hashlib import sha256
 from typing import Literal
 from urllib.parse import urlsplit
 
+from ingest.network import NetworkSettingError, check_certificates
 from ingest.windows import parse_hour
 
 # https://amplitude.com/docs/apis/analytics/export
@@ -15,6 +16,8 @@ EXPORT_URLS = {
     "us": "https://amplitude.com/api/2/export",
     "eu": "https://analytics.eu.amplitude.com/api/2/export",
 }
+# Read by requests and by boto3.
+CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -36,6 +39,7 @@ class Settings:
     timeout_seconds: float
     answer_seconds: float
     backoff_seconds: float
+    log_days: int
     aws_region: str | None
     aws_access_key: str | None = field(repr=False)
     aws_secret_key: str | None = field(repr=False)
@@ -81,6 +85,13 @@ class Settings:
                 raise SettingsError(f"{name} is not a number of seconds: {given[name]}")
             return value
 
+        log_days = given.get("AMP_LOG_DAYS") or "30"
+        if not (log_days.isdecimal() and len(log_days) <= 5):
+            raise SettingsError(f"AMP_LOG_DAYS is not a number of days: {log_days}")
+        try:
+            check_certificates(given, CERTIFICATES)
+        except NetworkSettingError as error:
+            raise SettingsError(str(error)) from error
         region = given.get("AMP_REGION") or "us"
         if region not in EXPORT_URLS:
             raise SettingsError(f"AMP_REGION is neither us nor eu: {region}")
@@ -103,6 +114,7 @@ class Settings:
             timeout_seconds=seconds("AMP_TIMEOUT_SECONDS", 300),
             answer_seconds=seconds("AMP_ANSWER_SECONDS", 1800),
             backoff_seconds=seconds("AMP_BACKOFF_SECONDS", 1),
+            log_days=int(log_days),
             aws_region=given.get("AWS_REGION") or None,
             aws_access_key=access_key,
             aws_secret_key=secret_key,

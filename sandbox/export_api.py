@@ -178,12 +178,17 @@ class ExportFile:
 
 @dataclass(frozen=True)
 class ExportApi:
-    """A running server, as tests and commands see it."""
+    """A running server, as tests and commands see it.
+
+    `headers` go out with every answer, in place of the server's own of the same name,
+    such as `Date`; None leaves one out.
+    """
 
     url: str
     project: Project
     faults: Faults
     requests: list[Request]
+    headers: dict[str, str | None]
 
     @property
     def environment(self) -> dict[str, str]:
@@ -334,6 +339,7 @@ class _Settings:
     link: _Link
     faults: Faults = field(default_factory=Faults)
     requests: list[Request] = field(default_factory=list)
+    headers: dict[str, str | None] = field(default_factory=dict)
 
 
 class _Server(ThreadingHTTPServer):
@@ -464,9 +470,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
     def _send_head(self, status: int, headers: Mapping[str, str]) -> None:
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
+        self.send_response_only(status)
+        headers = {"Date": self.date_time_string(), **headers}
+        for name, value in (headers | self.server.settings.headers).items():
+            if value is not None:
+                self.send_header(name, value)
         self.end_headers()
 
 
@@ -508,7 +516,9 @@ def serve(
         thread.start()
         try:
             url = f"http://127.0.0.1:{server.server_port}{EXPORT_PATH}"
-            yield ExportApi(url, projects[0], settings.faults, settings.requests)
+            yield ExportApi(
+                url, projects[0], settings.faults, settings.requests, settings.headers
+            )
         finally:
             server.shutdown()
             thread.join()

@@ -1,11 +1,10 @@
 """What raw has to hold: the files of the ledger's newest word on each hour."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from ingest.landing import Landing, LandingError
-from ingest.ledger import HourRecord
+from ingest.landing import Landing
+from ingest.ledger import HourRecord, read_ledger
 
 
 @dataclass(frozen=True)
@@ -29,15 +28,16 @@ def expected_files(
     exported anew counts by its newer export: the older one may be gone by then.
     Raises LandingError if the ledger cannot be read.
     """
-    since = datetime.now(UTC) - newest if newest else None
+    now = datetime.now(UTC)
+    since = now - newest if newest else None
     records: dict[tuple[str, datetime], HourRecord] = {}
     objects: list[ExpectedFile] = []
-    for key, lines in _read(landing):
+    for key, lines in read_ledger(landing, now):
         if since is None or any(line.exported_at >= since for line in lines):
             objects.append(ExpectedFile(key, "ledger", len(lines)))
         for line in lines:
             hour = (line.project_id or line.api_key_id, line.hour)
-            if hour not in records or records[hour].exported_at <= line.exported_at:
+            if hour not in records or records[hour].rank <= line.rank:
                 records[hour] = line
     events = {
         file.key: ExpectedFile(file.key, "events", file.event_count)
@@ -47,11 +47,3 @@ def expected_files(
         if file.event_count
     }
     return sorted([*events.values(), *objects], key=lambda file: (file.table, file.key))
-
-
-def _read(landing: Landing) -> Iterator[tuple[str, list[HourRecord]]]:
-    for key, content in landing.read("ledger/"):
-        try:
-            yield key, [HourRecord.from_line(line) for line in content.splitlines()]
-        except (ValueError, KeyError, TypeError) as error:
-            raise LandingError(f"{key} in the landing is no ledger: {error}") from error

@@ -390,14 +390,14 @@ def may(call: Callable, **arguments: object) -> bool:
     return True
 
 
-def test_the_workflow_may_write_the_landing_and_no_more(world, without_tls_rule):
+def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_rule):
     root = world.cloud.client("s3")
     for key in ("events/a", "ledger/a", "limits/a", "other/a"):
         root.put_object(Bucket=BUCKET, Key=PREFIX + key, Body=b"1")
     root.put_object(Bucket=BUCKET, Key="elsewhere/ledger/a", Body=b"1")
     s3 = as_github(world)
     for folder, puts, gets, lists in [
-        (f"{PREFIX}events/", True, False, False),
+        (f"{PREFIX}events/", True, True, True),
         (f"{PREFIX}ledger/", True, True, True),
         (f"{PREFIX}limits/", True, True, True),
         (f"{PREFIX}other/", False, False, False),

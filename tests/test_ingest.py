@@ -666,12 +666,68 @@ def test_lands_no_member_that_could_not_be_loaded(
     assert ledger(landing)["2026-01-14T00"]["event_count"] == 2
 
 
-def test_mends_a_file_that_was_damaged_in_the_landing(ingest, landing):
+@pytest.mark.parametrize("how", ["--force", "--repair"])
+def test_a_damaged_file_is_found_and_replaced(ingest, landing, api, how):
+    ingest(*DAY)
+    assert ingest("--ledger", "--verify").returncode == 0
+    damaged, missing = sorted(landing.glob("events/*/*/*/*"))[:2]
+    damaged.write_bytes(damaged.read_bytes()[:100])
+    missing.unlink()
+    unrecorded = missing.with_name(f"9-{'0' * 16}.json.gz")
+    unrecorded.write_bytes(b"of a run that was killed")
+    (landing / "events/100500123/notes.txt").touch()
+    check = ingest("--ledger", "--verify", *DAY)
+    assert check.returncode == 1
+    folder = landing.as_posix() + "/"
+    assert check.stdout.splitlines()[4:] == [
+        f"damaged: {damaged.as_posix().removeprefix(folder)}",
+        f"missing: {missing.as_posix().removeprefix(folder)}",
+        f"other, damaged: {unrecorded.as_posix().removeprefix(folder)}",
+        "strange: events/100500123/notes.txt",
+        "checked 29 files: 27 whole, 1 damaged, 1 missing",
+        "and 1 others, of older or unrecorded exports: 0 whole, 1 damaged",
+        "make ingest ARGS=--repair asks for these hours again",
+    ]
+    unrecorded.unlink()
+    run = ingest(*DAY, how)
+    assert run.returncode == 0, run.stderr
+    assert "was damaged: replaced" in run.stderr
+    assert_day_is_whole(landing)
+    hours = {damaged.parent, missing.parent}
+    assert f"{len(hours) if how == '--repair' else 24} hours to ask" in run.stderr
+    # Nothing is left to repair.
+    asked_before = len(api.requests)
+    assert ingest(*DAY, "--repair").returncode == 0
+    assert len(api.requests) == asked_before
+
+
+def test_a_run_that_meets_a_damaged_file_leaves_its_hour_open(ingest, landing):
     ingest(*DAY)
     path = min(landing.glob("events/*/*/*/*"))
     path.write_bytes(path.read_bytes()[:100])
-    assert ingest(*DAY, "--force").returncode == 0
-    assert_day_is_whole(landing)
+    shutil.rmtree(landing / "ledger")
+    run = ingest(*DAY)
+    assert run.returncode == 1
+    assert "is damaged, its content is not what its name says" in run.stderr
+    assert "make ingest ARGS=--repair" in run.stderr
+    assert path.stat().st_size == 100
+    assert statuses(landing) == {"landed": 21, "empty": 2}
+
+
+def test_a_file_that_is_not_the_ingests_is_ignored(ingest, landing, api):
+    ingest(*DAY)
+    for name in (
+        "ledger/notes.txt",
+        "ledger/notes.json",
+        "ledger/100500123/2026-01-14/copy of a file.json",
+        "ledger/100500123/2026-01-14/folder.json/x",
+        f"limits/{'0' * 16}/notes.txt",
+    ):
+        (landing / name).parent.mkdir(parents=True, exist_ok=True)
+        (landing / name).write_bytes(b"\x1f\x8bnot a ledger")
+    run = ingest(*DAY)
+    assert run.returncode == 0, run.stderr
+    assert len(api.requests) == 1
 
 
 @pytest.mark.parametrize(

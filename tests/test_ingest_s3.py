@@ -3,6 +3,7 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import boto3
 import pytest
@@ -101,6 +102,105 @@ def test_overwrites_no_object(ingest_to_s3, client, store, prefix):
     before = changed()
     assert ingest_to_s3(*DAY, "--force").returncode == 0
     assert changed() == before
+
+
+def spoil(client, store: ObjectStore, prefix: str) -> tuple[str, str, str]:
+    """Overwrite a landed object, truncate another, delete a third; their keys."""
+    found = objects(client, store, prefix)
+    overwritten, truncated, deleted = sorted(
+        key for key in found if key.startswith("events/")
+    )[:9:4]  # of different hours
+    put = partial(client.put_object, Bucket=store.bucket)
+    put(Key=f"{prefix}/{overwritten}", Body=b"something else")
+    put(Key=f"{prefix}/{truncated}", Body=found[truncated][:-100])
+    client.delete_object(Bucket=store.bucket, Key=f"{prefix}/{deleted}")
+    return overwritten, truncated, deleted
+
+
+@pytest.mark.parametrize("how", ["--force", "--repair"])
+def test_damaged_objects_are_found_and_replaced(
+    ingest_to_s3, client, store, prefix, how
+):
+    assert ingest_to_s3(*DAY).returncode == 0
+    whole = objects(client, store, prefix)
+    events = [key for key in whole if key.startswith("events/")]
+    check = ingest_to_s3("--ledger", "--verify", *DAY)
+    assert check.returncode == 0, check.stderr
+    count = len(events)
+    assert f"checked {count} files: {count} whole, 0 damaged, 0 missing" in check.stdout
+
+    overwritten, truncated, deleted = spoil(client, store, prefix)
+    check = ingest_to_s3("--ledger", "--verify")
+    assert check.returncode == 1
+    for line in (
+        f"damaged: {overwritten}",
+        f"damaged: {truncated}",
+        f"missing: {deleted}",
+        f"checked {count} files: {count - 3} whole, 2 damaged, 1 missing",
+    ):
+        assert line in check.stdout.splitlines()
+    # Whoever does not ask for it gets nothing replaced.
+    assert ingest_to_s3(*DAY).returncode == 0
+
+    run = ingest_to_s3(*DAY, how)
+    assert run.returncode == 0, run.stderr
+    assert f"{overwritten} was damaged: replaced" in run.stderr
+    assert f"{truncated} was damaged: replaced" in run.stderr
+    found = objects(client, store, prefix)
+    assert {key: found[key] for key in events} == {key: whole[key] for key in events}
+    assert ingest_to_s3("--verify").returncode == 0
+
+
+def test_a_run_that_meets_a_damaged_object_leaves_it_and_its_hour_open(
+    ingest_to_s3, client, store, prefix
+):
+    assert ingest_to_s3(*DAY).returncode == 0
+    overwritten, truncated, _ = spoil(client, store, prefix)
+    for key in objects(client, store, prefix):
+        if key.startswith("ledger/"):
+            client.delete_object(Bucket=store.bucket, Key=f"{prefix}/{key}")
+    before = objects(client, store, prefix)
+    run = ingest_to_s3(*DAY)
+    assert run.returncode == 1
+    for key in (overwritten, truncated):
+        assert f"{key} in the landing is damaged" in run.stderr
+    assert "make ingest ARGS=--repair" in run.stderr
+    assert before.items() <= objects(client, store, prefix).items()
+
+
+def test_an_object_that_keeps_no_sha256_is_read(ingest_to_s3, client, store, prefix):
+    assert ingest_to_s3(*DAY).returncode == 0
+    key, content = next(
+        (key, content)
+        for key, content in objects(client, store, prefix).items()
+        if key.startswith("events/")
+    )
+    client.put_object(Bucket=store.bucket, Key=f"{prefix}/{key}", Body=content)
+    assert ingest_to_s3("--verify").returncode == 0
+    assert ingest_to_s3(*DAY, "--force").returncode == 0
+    client.put_object(Bucket=store.bucket, Key=f"{prefix}/{key}", Body=b"x" + content)
+    assert ingest_to_s3("--verify").returncode == 1
+
+
+def test_an_object_that_is_not_the_ingests_is_ignored(
+    ingest_to_s3, client, store, prefix
+):
+    assert ingest_to_s3(*DAY).returncode == 0
+    day = f"{prefix}/ledger/100500123/2026-01-14/"
+    for key in (
+        f"{prefix}/ledger/",
+        f"{prefix}/ledger/notes.txt",
+        f"{prefix}/ledger/notes.json",
+        f"{prefix}/ledger/100500123/notes.json",
+        day,
+        f"{day}copy of a file.json",
+        f"{day}notes.json.gz",
+        f"{prefix}/limits/{'0' * 16}/notes.txt",
+    ):
+        client.put_object(Bucket=store.bucket, Key=key, Body=b"\x1f\x8bnot a ledger")
+    run = ingest_to_s3(*DAY)
+    assert run.returncode == 0, run.stderr
+    assert "0 hours to ask for" in run.stderr
 
 
 def test_completes_what_a_fault_left_open(ingest_to_s3, client, store, prefix, api):

@@ -11,11 +11,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 
 import requests
 
+from ingest.clock import Clock, WrongClock, parse_date
 from ingest.export import (
     Busy,
     ExportClient,
@@ -50,6 +50,7 @@ UNKEYED = {"AMP_API_KEY": "-", "AMP_SECRET_KEY": "-"}
 # Snowflake and AWS refuse what is signed at another time than theirs; the first after
 # about a minute.
 CLOCK_MAY_DIFFER_SECONDS = 60
+SET_CLOCK = "sudo timedatectl set-ntp true"
 
 
 def examine(settings: CloudSettings) -> Iterator[Finding]:
@@ -96,16 +97,18 @@ def clock(patient: Patient) -> str:
     """By the clock of Amplitude's server, which needs no keys to tell it."""
     url = Settings.read(patient.settings.given | UNKEYED).export_url
     try:
-        told = requests.head(url, timeout=(10, 10)).headers["Date"]
-    except (requests.RequestException, KeyError):
-        raise LeftOut(f"{url} does not tell the time") from None
-    ahead = (datetime.now(UTC) - parsedate_to_datetime(told)).total_seconds()
+        told = requests.head(url, timeout=(10, 10)).headers.get("Date", "")
+    except requests.RequestException:
+        told = ""
+    if not (date := parse_date(told)):
+        raise LeftOut(f"{url} does not tell the time")
+    ahead = (datetime.now(UTC) - date).total_seconds()
     if abs(ahead) > CLOCK_MAY_DIFFER_SECONDS:
         raise Wrong(
             f"this machine's clock is {abs(ahead):.0f} s"
             f" {'ahead' if ahead > 0 else 'behind'}: AWS and Snowflake refuse what it"
             " signs",
-            "sudo timedatectl set-ntp true",
+            SET_CLOCK,
         )
     return "right within a minute"
 
@@ -116,7 +119,8 @@ def amplitude(patient: Patient) -> str:
     hour = last_safe_hour(datetime.now(UTC))
     where = f"{settings.export_url} (AMP_REGION={settings.region})"
     try:
-        with ExportClient(settings, lambda: False).open(Window(hour, hour)):
+        client = ExportClient(settings, lambda: False, Clock(lambda _: None))
+        with client.open(Window(hour, hour)):
             pass
     except (NoData, TooMuch):
         pass  # an answer of the API to keys that it takes
@@ -130,6 +134,8 @@ def amplitude(patient: Patient) -> str:
         raise Wrong(
             f"{where}: {error}", "check AMP_REGION, AMP_EXPORT_URL, proxy"
         ) from (error)
+    except WrongClock as error:
+        raise Wrong(f"{where}: {error}", SET_CLOCK) from error
     except Busy as error:
         raise Wrong(f"{where} is busy: {error}", "make doctor, later") from error
     return f"the keys are taken, {where}"
