@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 EPOCH = datetime(1970, 1, 1)
-MONEY_LIMIT = 1e15
+NUMBER_LIMIT = 1e15
 
 # Names of the model's columns, by the exported field.
 TEXTS = {
@@ -154,32 +154,34 @@ def string(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def number(value: object, limit: float = math.inf) -> float | None:
-    """A number in plain or scientific notation that is finite."""
+def number(value: object) -> float | None:
+    """A number in plain or scientific notation, below 10^15."""
     found = text(value)
     if found is None or not PLAIN_NUMBER.fullmatch(found):
         return None
     result = float(found)
-    return result if math.isfinite(result) and abs(result) <= limit else None
+    return result if abs(result) < NUMBER_LIMIT else None
 
 
 def whole_number(value: object) -> int | None:
+    """A number of up to 18 characters, or one below 10^15 that is whole."""
     found = text(value)
-    if found is None or not re.fullmatch(r"[+-]?\d+", found):
-        return None
-    result = int(found)
-    return result if -(2**63) <= result < 2**63 else None
+    if found is not None and re.fullmatch(r"-?\d+", found) and len(found) <= 18:
+        return int(found)
+    result = number(value)
+    return int(result) if result is not None and result.is_integer() else None
 
 
 def moment(value: object) -> datetime | None:
-    """A UTC time of the years 1 to 9999: ISO 8601, or milliseconds since 1970."""
+    """A UTC time of the years 1 to 9999: ISO 8601, or milliseconds since 1970 of 13
+    digits."""
     found = text(value)
     if found is None:
         return None
-    found = found.strip()
+    milliseconds = number(value)
+    if milliseconds is not None and 10**12 <= milliseconds < 10**13:
+        return EPOCH + timedelta(milliseconds=math.floor(milliseconds))
     try:
-        if re.fullmatch(r"-?\d{9,}", found):
-            return EPOCH + timedelta(milliseconds=int(found))
         match = ISO_TIME.fullmatch(found)
         if not match:
             return None
@@ -216,9 +218,12 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
     row["element"] = next(filter(None, elements), None)
     row |= {name: moment(exported.get(field)) for name, field in TIMES.items()}
     row |= {name: exported.get(field) for name, field in OBJECTS.items()}
-    row["price"] = number(properties.get("$price"), MONEY_LIMIT)
-    row["quantity"] = number(properties.get("$quantity"), MONEY_LIMIT)
-    row["revenue"] = number(properties.get("$revenue"), MONEY_LIMIT)
+    row["price"] = number(properties.get("$price"))
+    row["quantity"] = number(properties.get("$quantity"))
+    row["revenue"] = number(properties.get("$revenue"))
+    one = 1 if row["quantity"] is None else row["quantity"]
+    if row["price"] is not None and abs(row["price"] * one) >= NUMBER_LIMIT:
+        row["price"] = None
     row["latitude"] = number(exported.get("location_lat"))
     row["longitude"] = number(exported.get("location_lng"))
     row["device_event_number"] = whole_number(exported.get("event_id"))

@@ -11,7 +11,7 @@ from itertools import zip_longest
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from .landed import EPOCH, MONEY_LIMIT, LedgerLine
+from .landed import EPOCH, LedgerLine
 
 SEEDS = Path(__file__).parents[3] / "dbt/seeds"
 NO_TIME = datetime.max
@@ -251,8 +251,6 @@ def events(
         if row["revenue"] is None and row["price"] is not None:
             one = 1 if row["quantity"] is None else row["quantity"]
             event["revenue"] = row["price"] * one
-        if event["revenue"] is not None and abs(event["revenue"]) > MONEY_LIMIT:
-            event["revenue"] = None
         event["happened_at"] = row["client_occurred_at"] or row["occurred_at"]
         number = hash_number(row["event_id"])
         event["session_order"] = (event["happened_at"] or NO_TIME, number)
