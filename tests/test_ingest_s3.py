@@ -4,6 +4,8 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Lock, Thread
 
 import boto3
 import pytest
@@ -254,3 +256,49 @@ def test_says_why_the_bucket_cannot_be_used(
     assert "a-wrong-secret" not in run.stderr
     assert api.requests == []
     shutil.rmtree(tmp_path / "logs")
+
+
+class BusyStore(BaseHTTPRequestHandler):
+    """An empty S3 that refuses so many uploads with SlowDown, and keeps none."""
+
+    protocol_version = "HTTP/1.1"
+    lock = Lock()
+    refusals_left = 0
+    uploads = 0
+
+    def do_GET(self) -> None:
+        self.answer(200, "<ListBucketResult/>")
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        with self.lock:
+            is_refused = BusyStore.refusals_left > 0
+            BusyStore.refusals_left -= is_refused
+            BusyStore.uploads += not is_refused
+        if is_refused:
+            self.answer(503, "<Error><Code>SlowDown</Code></Error>")
+        else:
+            self.answer(200, "")
+
+    def answer(self, status: int, body: str) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.parametrize(("refusals", "code"), [(3, 0), (10_000, 5)])
+def test_a_store_that_is_busy_is_asked_again(ingest_to_s3, refusals, code):
+    BusyStore.refusals_left, BusyStore.uploads = refusals, 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), BusyStore) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        run = ingest_to_s3(*DAY, AWS_ENDPOINT_URL_S3=url)
+        server.shutdown()
+    assert run.returncode == code, run.stderr
+    assert ("SlowDown" in run.stderr) == bool(code)
+    # 29 files and the day's line of the ledger
+    assert BusyStore.uploads == (0 if code else 30)
