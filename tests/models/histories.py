@@ -19,7 +19,13 @@ from random import Random
 
 START = datetime(2026, 1, 30, 22)
 HOUR = timedelta(hours=1)
-PAGES = ["https://a.example/", "https://a.example/b", "https://a.example/c?d=1"]
+PAGES = [
+    "https://a.example/",
+    "https://a.example/b",
+    "https://a.example/c?d=1",
+    "https://b.example?e=//f",
+    "a.example/b#g",
+]
 EVENT_TYPES = [
     "[Amplitude] Page Viewed",
     "[Amplitude] Element Clicked",

@@ -169,11 +169,10 @@ def page_of(event: dict) -> tuple[str | None, str | None]:
 
 
 def is_of_another_site(event: dict) -> bool:
-    host = event["page_domain"]
-    if host is None:
-        parts = (event["page_url"] or "").split("/")
-        host = parts[2] if len(parts) > 2 else ""
-    return event["referrer"] is not None and (event["referring_domain"] or "") != host
+    host, _ = page_of(event)
+    return event["referrer"] is not None and (event["referring_domain"] or "") != (
+        host or ""
+    )
 
 
 def sessions(counted: list[dict], settings: dict) -> list[dict]:

@@ -64,7 +64,7 @@ told as (
             when
                 referrer is not null
                 and coalesce(referring_domain, '')
-                != coalesce(page_domain, split_part(page_url, '/', 3), '')
+                != coalesce({{ page_host() }}, '')
                 then session_key
         end as referrer_key,
         case
