@@ -271,7 +271,8 @@ def test_every_macro_is_small_described_and_in_a_file_of_its_own(manifest):
 def test_models_end_in_final_and_import_first(path):
     text = path.read_text()
     assert text.rstrip().endswith("select * from final")
-    imports = re.search(r"(?:^|\n)with\n\n(\w+) as \(\n    select \* from {{", text)
+    first = r"(?:^|\n)with(?: recursive)?\n\n(\w+) as \(\n    select \* from {{"
+    imports = re.search(first, text)
     assert imports, "the first common table expression imports a model or source"
     assert not re.search(r"(from|join)\s+\(", text), "a subquery in from or join"
 

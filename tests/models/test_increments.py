@@ -166,12 +166,12 @@ def add_merges(warehouse: Warehouse, parts: list[Load]) -> None:
         connection.execute(
             "create table if not exists amplitude.merges (amplitude_id bigint,"
             " merged_amplitude_id bigint, merge_event_time timestamp,"
-            " merge_server_time timestamp)"
+            " merge_server_time timestamp, project_id bigint)"
         )
         for merged, target in [merge for part in parts for merge in part.merges]:
             connection.execute(
                 "insert into amplitude.merges values"
-                f" ({target}, {merged}, '2026-02-01', '2026-02-01')"
+                f" ({target}, {merged}, '2026-02-01', '2026-02-01', {target // 1000})"
             )
 
 

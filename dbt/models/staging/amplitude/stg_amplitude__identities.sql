@@ -78,7 +78,10 @@ merged as (
             else "evidence.amplitude_id" }} as merged_user_id
     from evidence
     {% if use_merges -%}
-        left join merges on evidence.amplitude_id = merges.amplitude_id
+        left join merges
+            on
+                evidence.project_id = merges.project_id
+                and evidence.amplitude_id = merges.amplitude_id
     {%- endif %}
 ),
 

@@ -1,5 +1,11 @@
 {{ config(enabled=variable("use_merges"), materialized="view") }}
 
+{#- Amplitude's share in Snowflake has a table for each project, without this column. -#}
+{% set columns = (
+    adapter.get_columns_in_relation(source("amplitude", "merges"))
+    | map(attribute="name") | map("lower") | list
+) %}
+
 with
 
 merges as (
@@ -9,6 +15,7 @@ merges as (
 -- one row per merge
 typed as (
     select distinct
+        {{ "project_id" if "project_id" in columns else "null" }}::varchar as project_id,
         merged_amplitude_id::varchar as merged_amplitude_id,
         amplitude_id::varchar as amplitude_id,
         merge_event_time::timestamp as merge_occurred_at,
@@ -18,9 +25,13 @@ typed as (
 
 final as (
     select
-        {{ dbt_utils.generate_surrogate_key(
-            ["merged_amplitude_id", "amplitude_id", "merge_occurred_at", "merged_at"]
-        ) }} as merge_id,
+        {{ dbt_utils.generate_surrogate_key([
+            "project_id",
+            "merged_amplitude_id",
+            "amplitude_id",
+            "merge_occurred_at",
+            "merged_at",
+        ]) }} as merge_id,
         *
     from typed
 )
