@@ -120,7 +120,12 @@ ODD_FIELDS = [
     ),
     # Times at both ends of the calendar, and beyond; of other users, in their sessions.
     *(
-        {"amplitude_id": 90 + number, "event_time": time, "client_event_time": time}
+        {
+            "amplitude_id": 90 + number,
+            "device_id": f"device-{number}",
+            "event_time": time,
+            "client_event_time": time,
+        }
         for number, time in enumerate(
             [
                 "9999-12-31 23:59:59.999999",
@@ -160,6 +165,29 @@ def land_another_project(landing: Path) -> None:
     load.ledger.append(Export("6", hour, hour, [rows]))
     load.objects += [(key, data) for key, data, _ in load.ledger[0].objects()]
     load.land(landing)
+
+
+def assert_amounts_and_times_are_bounded(warehouse: Warehouse) -> None:
+    """What is no amount earns nothing; nothing of a far time is lost, or overflows."""
+    assert warehouse.rows(
+        "select revenue_event_count, revenue from amplitude.amplitude__daily_revenue"
+        f" where project_id = '5' and revenue_date = '{DAY}'"
+    ) == [(3, 9e14 + 999999999999999 + 10)]
+    assert warehouse.rows(
+        "select event_count, duration_seconds from amplitude.amplitude__sessions"
+        " where project_id = '5' and amplitude_session_id = 9"
+    ) == [(3, 315537897600)]
+    assert warehouse.rows(
+        "select user_id, first_seen_at from amplitude.amplitude__users"
+        " where project_id = '5' and user_id between '90' and '95' order by 1"
+    ) == [
+        ("90", "9999-12-31 23:59:59.999999"),
+        ("91", None),
+        ("92", None),
+        ("93", None),
+        ("94", f"{DAY} 00:00:00"),
+        ("95", f"{DAY} 00:00:00"),
+    ]
 
 
 def assert_projects_are_apart(warehouse: Warehouse) -> None:
@@ -207,6 +235,7 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
             assert warehouse.value(counted.format(BASE)) == len(lines)
             assert warehouse.value(counted.format(STAGED)) == len(lines)
             assert_projects_are_apart(warehouse)
+            assert_amounts_and_times_are_bounded(warehouse)
             elements = warehouse.rows(
                 f"select amplitude_user_id, element from {STAGED}"
                 f" where element is not null or amplitude_user_id = 'null'"
