@@ -24,6 +24,7 @@ pytestmark = pytest.mark.xdist_group("sample")
 
 CHARTS = [chart.name for section in SECTIONS for chart in section.charts]
 FIRST, LAST = "2026-01-12", "2026-01-18"
+LAST_HOUR = datetime(2026, 1, 18, 23)
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 FORMULA = "=cmd|' /C calc'!A0"
 
@@ -449,19 +450,50 @@ def test_one_day_without_revenue_is_shown(browser, answers, tmp_path):
 
 
 def test_hours_that_are_missing_are_counted_and_named(browser, answers, tmp_path):
-    gap = datetime(2026, 1, 15, 6)
-    hours = only(
-        answers["load_hours"], lambda row: row["upload_hour_started_at"] != gap
-    )
-    at = hours.columns.index("status")
-    too_large = [*hours.rows[-1]]
-    too_large[at] = "too_large"
-    hours = replace(hours, rows=[*hours.rows[:-1], tuple(too_large)])
+    statuses = {datetime(2026, 1, 15, hour): "missing" for hour in range(5, 11)}
+    statuses |= {datetime(2026, 1, 16, 23): "missing", LAST_HOUR: "too_large"}
+    page = write(answers | {"load_hours": with_statuses(answers, statuses)}, tmp_path)
+    with opened(browser, page) as tab:
+        state = tab.inner_text("[data-load]")
+        assert "8 upload hours are missing or incomplete" in state
+        assert (
+            "7 missing, 1 too large. These are 15 Jan 2026, 05:00 to 11:00;"
+            " 16 Jan 2026, 23:00 to 17 Jan 2026, 00:00;"
+            " 18 Jan 2026, 23:00 to 19 Jan 2026, 00:00."
+        ) in state
+
+
+def test_an_accepted_hour_is_not_missing(browser, answers, tmp_path):
+    hours = with_statuses(answers, {LAST_HOUR: "too_large"}, is_settled=True)
     page = write(answers | {"load_hours": hours}, tmp_path)
     with opened(browser, page) as tab:
         state = tab.inner_text("[data-load]")
-        assert "2 upload hours are missing or not whole" in state
-        assert "1 missing, 1 too large. The first is 15 Jan 2026, 06:00." in state
+        assert "Complete through 18 Jan 2026, 23:00 UTC" in state
+        assert "loaded, 1 of them some other way." in state
+
+
+def with_statuses(
+    answers: dict[str, Answer],
+    statuses: dict[datetime, str],
+    is_settled: bool = False,
+) -> Answer:
+    """The upload hours, some with another status."""
+    hours = answers["load_hours"]
+    rows = [
+        tuple(
+            (
+                row
+                | {
+                    "status": statuses[row["upload_hour_started_at"]],
+                    "is_settled": is_settled,
+                }
+                if row["upload_hour_started_at"] in statuses
+                else row
+            ).values()
+        )
+        for row in hours.records()
+    ]
+    return replace(hours, rows=rows)
 
 
 def test_projects_are_shown_one_at_a_time(browser, answers, tmp_path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+from datetime import date
 
 import pytest
 import yaml
@@ -31,6 +32,9 @@ RIGHT = {
     "stitch_anonymous_users": [True, False],
     "use_merges": [True, False],
     "reporting_timezone": ["UTC", "America/New_York", "Asia/Kathmandu"],
+    "calendar_starts_on": [None, "2024-02-29", date(2024, 2, 29)],
+    "retention_days": [0, 90],
+    "lifetime_value_days": [0, 365],
     "inactive_event_types": [[], ["Push Sent", "it's"]],
     "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
     "projects": [[], ["100500123"], [100500123]],
@@ -54,6 +58,9 @@ WRONG = {
     "stitch_anonymous_users": ["false", "no", 0, None, []],
     "use_merges": ["true", 1, None],
     "reporting_timezone": ["New York", "america/new_york", "", None, 5, ["UTC"]],
+    "calendar_starts_on": ["2023-02-29", "January", "2024-1-1", 2024, [], True],
+    "retention_days": [None, 0.5, *NUMBERS],
+    "lifetime_value_days": [None, 0.5, *NUMBERS],
     "inactive_event_types": ["View", None, [None], [False], [5], [""], {"View": 1}],
     "excluded_traffic": ["bot", ["bots"], [["bot"]], None, [True]],
     "projects": ["100500123", 100500123, None, [1.5], [True], [None], [""], [-1]],

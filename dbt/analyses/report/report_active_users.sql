@@ -17,6 +17,7 @@ final as (
         has_whole_week,
         has_whole_month
     from active_users
+    where not is_before_calendar
     -- thirteen months, so that a month can be held against that of the year before
     qualify
         row_number() over (partition by project_id order by active_date desc) <= 400

@@ -21,6 +21,7 @@ final as (
         ) as event_type_count,
         is_complete
     from engagement
+    where not is_before_calendar
     qualify
         dense_rank() over (
             partition by project_id, period order by period_started_date desc

@@ -16,6 +16,7 @@ final as (
         pulse,
         is_complete
     from lifecycle
+    where not is_before_calendar
     qualify
         row_number() over (
             partition by project_id, period order by period_started_date desc

@@ -13,7 +13,7 @@ final as (
         paid_user_count,
         revenue
     from lifetime_values
-    where day_number <= 30
+    where day_number <= 30 and not is_before_calendar
     -- three months of cohorts
     qualify
         dense_rank() over (partition by project_id order by cohort_date desc) <= 92

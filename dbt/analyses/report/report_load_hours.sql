@@ -10,6 +10,7 @@ final as (
         project_id,
         upload_hour_started_at,
         status,
+        is_settled,
         exported_event_count,
         landed_row_count - older_export_count as loaded_row_count,
         staged_event_count

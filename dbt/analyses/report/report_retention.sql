@@ -16,7 +16,7 @@ final as (
         returned_on_or_after_user_count,
         is_mature
     from retention
-    where period_number <= 14 and cohort_user_count > 0
+    where period_number <= 14 and cohort_user_count > 0 and not is_before_calendar
     -- three months of days, a year of weeks, two years of months
     qualify
         dense_rank() over (

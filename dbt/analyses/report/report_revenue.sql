@@ -16,6 +16,7 @@ final as (
         average_revenue_per_paying_user,
         is_complete
     from daily_revenue
+    where not is_before_calendar
     qualify
         row_number() over (partition by project_id order by revenue_date desc) <= 400
 )

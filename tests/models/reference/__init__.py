@@ -61,7 +61,10 @@ def marts(
     events = staged.events(rows, ledger, merges, settings)
     counted = staged.counted(events, settings)
     calendars = calendar.calendars(
-        loads.settled_hours(rows, hours, settings), counted, settings
+        loads.settled_hours(hours, settings),
+        loads.file_hours(rows, settings),
+        counted,
+        settings,
     )
     sessions = people.sessions(counted, settings)
     users = people.users(counted, sessions, settings)
@@ -77,7 +80,9 @@ def marts(
         "amplitude__repeat_clicks": people.repeat_clicks(repeated),
         "amplitude__active_users": active,
         "amplitude__stickiness": audience.stickiness(calendars, days),
-        "amplitude__retention": audience.retention(calendars, users, days, counted),
+        "amplitude__retention": audience.retention(
+            calendars, users, days, counted, settings
+        ),
         "amplitude__lifecycle": audience.lifecycle(calendars, users, days),
         "amplitude__engagement": audience.engagement(calendars, days, counted),
         "amplitude__funnels": behaviour.funnels(calendars, counted, settings),
@@ -86,7 +91,7 @@ def marts(
         "amplitude__frustrations": frustrations,
         "amplitude__daily_revenue": revenue.daily_revenue(calendars, counted, active),
         "amplitude__lifetime_values": revenue.lifetime_values(
-            calendars, counted, users
+            calendars, counted, users, settings
         ),
         "amplitude__attribution": revenue.attribution(
             counted, sessions, users, settings

@@ -4,7 +4,7 @@ from collections import Counter
 from datetime import timedelta
 
 from .calendar import PERIODS, Calendar
-from .people import grouped, rate, start_of
+from .people import grouped, rate
 
 DAY = timedelta(days=1)
 HOUR = timedelta(hours=1)
@@ -38,11 +38,10 @@ def active_users(
     for project_id, calendar in calendars.items():
         of_users = of_project(days, project_id)
         new = Counter(
-            row["first_seen_date"] for row in people if row["project_id"] == project_id
+            calendar.row_of("day", row["first_seen_date"])
+            for row in people
+            if row["project_id"] == project_id and row["first_seen_date"]
         )
-        complete = {
-            period.start for period in calendar.periods["day"] if period.is_complete
-        }
 
         def active(day: object, length: int) -> int:
             window = {day - at * DAY for at in range(length)}
@@ -51,6 +50,9 @@ def active_users(
         for period in calendar.periods["day"]:
             day = period.start
             daily, weekly, monthly = (active(day, length) for length in (1, 7, 30))
+            if period.is_before:
+                daily = sum(min(own) <= day for own in of_users.values())
+                weekly = monthly = None
             found.append(
                 {
                     "project_id": project_id,
@@ -61,13 +63,12 @@ def active_users(
                     "new_user_count": new[day],
                     "daily_weekly_rate": rate(daily, weekly),
                     "daily_monthly_rate": rate(daily, monthly),
+                    "is_before_calendar": period.is_before,
                     "is_complete": period.is_complete,
-                    "has_whole_week": all(
-                        day - at * DAY in complete for at in range(7)
-                    ),
-                    "has_whole_month": all(
-                        day - at * DAY in complete for at in range(30)
-                    ),
+                    "has_whole_week": not period.is_before
+                    and calendar.is_whole(day - 6 * DAY, day),
+                    "has_whole_month": not period.is_before
+                    and calendar.is_whole(day - 29 * DAY, day),
                 }
             )
     return found
@@ -78,7 +79,7 @@ def stickiness(calendars: dict[str, Calendar], days: dict[tuple, set]) -> list[d
     for project_id, calendar in calendars.items():
         of_users = of_project(days, project_id)
         for kind in ("week", "month"):
-            for period in calendar.periods[kind]:
+            for period in calendar.real(kind):
                 counts = [
                     sum(period.start <= day <= period.end for day in own)
                     for own in of_users.values()
@@ -109,6 +110,7 @@ def retention(
     people: list[dict],
     days: dict[tuple, set],
     counted: list[dict],
+    settings: dict,
 ) -> list[dict]:
     active_hours: dict[tuple, set] = {}
     for event in counted:
@@ -125,12 +127,14 @@ def retention(
         newcomers = [
             row
             for row in people
-            if row["project_id"] == project_id and row["first_seen_at"]
+            if row["project_id"] == project_id
+            and row["first_seen_at"]
+            and row["first_seen_date"] <= calendar.last_loaded_date
         ]
         for kind in PERIODS:
             cohorts = grouped(
                 newcomers,
-                lambda row: start_of(kind, row["first_seen_date"]),  # noqa: B023
+                lambda row: calendar.row_of(kind, row["first_seen_date"]),  # noqa: B023
             )
             by_start = calendar.numbers(kind)
             for start, cohort in cohorts.items():
@@ -141,9 +145,9 @@ def retention(
                 for row in cohort:
                     key = (project_id, row["user_id"])
                     calendar_returns[key] = {
-                        by_start[start_of(kind, day)].number - own.number
+                        by_start[calendar.row_of(kind, day)].number - own.number
                         for day in days.get(key, ())
-                        if start_of(kind, day) in by_start
+                        if calendar.row_of(kind, day) in by_start
                     }
                     if kind == "day":
                         first = row["first_seen_at"].replace(
@@ -158,6 +162,14 @@ def retention(
                             (day - row["first_seen_date"]).days // LENGTHS[kind]
                             for day in days.get(key, ())
                         }
+                    # What had not begun by the last loaded day is not counted.
+                    base = min(start, row["first_seen_date"])
+                    rolling_returns[key] = {
+                        number
+                        for number in rolling_returns[key]
+                        if base + number * LENGTHS[kind] * DAY
+                        <= calendar.last_loaded_date
+                    }
                 cells = [
                     (
                         "calendar",
@@ -166,7 +178,7 @@ def retention(
                         (later.end - own.end).days,
                     )
                     for later in calendar.periods[kind]
-                    if later.number >= own.number
+                    if later.number >= own.number and later.is_before == own.is_before
                 ]
                 length = LENGTHS[kind]
                 number = 0
@@ -174,12 +186,13 @@ def retention(
                     over = length * (number + 1) - (kind != "day")
                     cells.append(("rolling", rolling_returns, number, over))
                     number += 1
+                last_number = settings["retention_days"] if kind == "day" else number
                 for basis, returns, number, over in cells:
-                    # What came after the last cell is not in the table.
-                    last = max(cell[2] for cell in cells if cell[0] == basis)
+                    if number > (0 if own.is_before else last_number):
+                        continue
                     on = sum(number in own_numbers for own_numbers in returns.values())
                     on_or_after = sum(
-                        any(number <= one <= last for one in own_numbers)
+                        any(number <= one for one in own_numbers)
                         for own_numbers in returns.values()
                     )
                     found.append(
@@ -194,8 +207,9 @@ def retention(
                             "returned_on_or_after_user_count": on_or_after,
                             "return_on_rate": on / len(cohort),
                             "return_on_or_after_rate": on_or_after / len(cohort),
-                            "is_mature": own.end + over * DAY
-                            <= calendar.last_complete_date,
+                            "is_mature": not own.is_before
+                            and calendar.is_whole(start, own.end + over * DAY),
+                            "is_before_calendar": own.is_before,
                             "is_complete_cohort": own.is_complete,
                         }
                     )
@@ -212,7 +226,7 @@ def lifecycle(
     for project_id, calendar in calendars.items():
         of_users = of_project(days, project_id)
         for kind in PERIODS:
-            periods = calendar.periods[kind]
+            periods = calendar.real(kind)
             for at, period in enumerate(periods):
                 before = periods[at - 1] if at else None
                 states = Counter()
@@ -241,9 +255,31 @@ def lifecycle(
                         "dormant_user_count": dormant,
                         "active_user_count": new + current + back,
                         "pulse": rate(new + back, dormant),
+                        "is_before_calendar": False,
                         "is_complete": period.is_complete,
                     }
                 )
+            for period in calendar.periods[kind]:
+                if period.is_before:
+                    new = sum(
+                        any(calendar.row_of(kind, day) == period.start for day in own)
+                        for own in of_users.values()
+                    )
+                    found.append(
+                        {
+                            "project_id": project_id,
+                            "period": kind,
+                            "period_started_date": period.start,
+                            "new_user_count": new,
+                            "current_user_count": 0,
+                            "resurrected_user_count": 0,
+                            "dormant_user_count": 0,
+                            "active_user_count": new,
+                            "pulse": None,
+                            "is_before_calendar": True,
+                            "is_complete": False,
+                        }
+                    )
     return found
 
 
@@ -264,12 +300,12 @@ def engagement(
             active = Counter(
                 start
                 for dates in active_days.values()
-                for start in {start_of(kind, day) for day in dates}
+                for start in {calendar.row_of(kind, day) for day in dates}
             )
             cells = grouped(
                 own,
                 lambda event: (
-                    start_of(kind, event["event_date"]),  # noqa: B023
+                    calendar.row_of(kind, event["event_date"]),  # noqa: B023
                     event["event_type"],
                 ),
             )
@@ -293,6 +329,7 @@ def engagement(
                         "average_event_count": len(events) / len(users),
                         "average_day_count": len(user_days) / len(users),
                         "is_activity": events[0]["is_activity"],
+                        "is_before_calendar": by_start[start].is_before,
                         "is_complete": by_start[start].is_complete,
                     }
                 )

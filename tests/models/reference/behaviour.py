@@ -339,7 +339,8 @@ def funnel_rows(
             "median_seconds": float(median(times[0])) if is_timed else None,
             "average_seconds": sum(times[0]) / len(times[0]) if is_timed else None,
             "median_total_seconds": float(median(times[1])) if is_timed else None,
-            "is_mature": (calendar.last_complete_date - day).days >= window_days,
+            "is_mature": day <= calendar.last_loaded_date
+            and calendar.is_whole(day, day + timedelta(days=window_days)),
             "entered_date": day,
         }
         previous_count = len(reached)

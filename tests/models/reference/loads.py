@@ -1,12 +1,13 @@
 """What was exported, what landed, what became of it, and how late it came."""
 
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from .landed import LedgerLine
 from .people import grouped
 from .staged import seconds
 
+HOUR = timedelta(hours=1)
 DELAYS = [
     (3600, "under 1 hour"),
     (86400, "1 hour to 1 day"),
@@ -83,10 +84,11 @@ def load_audit(
         project_id, hour = key
         found.append(
             {
-                "upload_hour_id": f"{project_id}/{hour:%Y-%m-%d %H:%M:%S}",
+                "upload_hour_id": hour_id(project_id, hour),
                 "project_id": project_id,
                 "upload_hour_started_at": hour,
                 "status": line and line.status,
+                "is_settled": is_settled(key, line, settings),
                 "exported_event_count": line and line.event_count,
                 "is_emptied": bool(line and line.status == "empty" and own),
                 "file_count": len({row["file"].key for row in own}),
@@ -97,16 +99,63 @@ def load_audit(
             }
             | {f"{reason}_count": why[reason] for reason in REASONS}
         )
+    settled: dict[str, list[datetime]] = {}
+    for row in found:
+        if row["is_settled"]:
+            settled.setdefault(row["project_id"], []).append(
+                row["upload_hour_started_at"]
+            )
+    known = {(row["project_id"], row["upload_hour_started_at"]) for row in found}
+    for project_id, own in settled.items():
+        hour = min(own)
+        while hour < max(own):
+            if (project_id, hour) not in known:
+                found.append(missing_hour(project_id, hour))
+            hour += HOUR
     return found
 
 
+def hour_id(project_id: str, hour: datetime) -> str:
+    return f"{project_id}/{hour:%Y-%m-%d %H:%M:%S}"
+
+
+def missing_hour(project_id: str, hour: datetime) -> dict:
+    """The row of an hour between two settled ones that nothing is known of."""
+    counts = ["file", "landed_row", "session_event", "staged_event", "outside_event"]
+    return {
+        "upload_hour_id": hour_id(project_id, hour),
+        "project_id": project_id,
+        "upload_hour_started_at": hour,
+        "status": "missing",
+        "is_settled": False,
+        "exported_event_count": None,
+        "is_emptied": False,
+    } | {f"{name}_count": 0 for name in counts + REASONS}
+
+
+def is_settled(key: tuple, line: LedgerLine | None, settings: dict) -> bool:
+    if line is None:
+        return False
+    accepted = settings["too_large_hours_accepted"]
+    return line.status in ("landed", "empty") or hour_id(*key) in accepted
+
+
 def settled_hours(
-    rows: list[dict], hours: dict[tuple, LedgerLine], settings: dict
+    hours: dict[tuple, LedgerLine], settings: dict
 ) -> dict[str, set[datetime]]:
-    """Upload hours by project: of the ledger landed or empty, or with files."""
-    found: dict[str, set[datetime]] = {}
+    """Upload hours by project of which nothing more is expected."""
+    keys = {key for key, line in hours.items() if is_settled(key, line, settings)}
+    return by_project(keys, settings)
+
+
+def file_hours(rows: list[dict], settings: dict) -> dict[str, set[datetime]]:
+    """Upload hours by project that have files."""
     keys = {(row["file"].project_id, row["file"].hour) for row in rows}
-    keys |= {key for key, line in hours.items() if line.status in ("landed", "empty")}
+    return by_project(keys, settings)
+
+
+def by_project(keys: set[tuple], settings: dict) -> dict[str, set[datetime]]:
+    found: dict[str, set[datetime]] = {}
     for project_id, hour in keys:
         if not settings["projects"] or project_id in settings["projects"]:
             found.setdefault(project_id, set()).add(hour)

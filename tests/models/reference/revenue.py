@@ -30,7 +30,15 @@ def daily_revenue(
     calendars: dict[str, Calendar], counted: list[dict], active: list[dict]
 ) -> list[dict]:
     days = grouped(
-        earning(counted), lambda event: (event["project_id"], event["event_date"])
+        (
+            event
+            for event in earning(counted)
+            if event["event_date"] and event["project_id"] in calendars
+        ),
+        lambda event: (
+            event["project_id"],
+            calendars[event["project_id"]].row_of("day", event["event_date"]),
+        ),
     )
     active_counts = {
         (row["project_id"], row["active_date"]): row["daily_active_user_count"]
@@ -54,6 +62,7 @@ def daily_revenue(
                     "average_revenue_per_user": rate(revenue, users),
                     "average_revenue_per_paying_user": rate(revenue, payers),
                     "paying_rate": rate(payers, users),
+                    "is_before_calendar": period.is_before,
                     "is_complete": period.is_complete,
                 }
             )
@@ -61,7 +70,10 @@ def daily_revenue(
 
 
 def lifetime_values(
-    calendars: dict[str, Calendar], counted: list[dict], people: list[dict]
+    calendars: dict[str, Calendar],
+    counted: list[dict],
+    people: list[dict],
+    settings: dict,
 ) -> list[dict]:
     by_user = grouped(
         earning(counted), lambda event: (event["project_id"], event["user_id"])
@@ -71,14 +83,17 @@ def lifetime_values(
         newcomers = [
             row
             for row in people
-            if row["project_id"] == project_id and row["first_seen_at"]
+            if row["project_id"] == project_id
+            and row["first_seen_at"]
+            and row["first_seen_date"] <= calendar.last_loaded_date
         ]
         days = calendar.numbers("day")
         for cohort_date, cohort in grouped(
-            newcomers, lambda row: row["first_seen_date"]
+            newcomers,
+            lambda row: calendar.row_of("day", row["first_seen_date"]),  # noqa: B023
         ).items():
-            if cohort_date not in days:
-                continue
+            is_before = days[cohort_date].is_before
+            last_number = 0 if is_before else settings["lifetime_value_days"]
             ages = {
                 row["user_id"]: max(
                     (calendar.loaded_until - row["first_seen_at"]) // DAY, 0
@@ -99,9 +114,7 @@ def lifetime_values(
                 for row in cohort
                 if (project_id, row["user_id"]) in by_user
             }
-            for number in range(max(ages.values()) + 1):
-                if number >= len(calendar.periods["day"]):
-                    break
+            for number in range(min(max(ages.values()), last_number) + 1):
                 users = [user for user, age in ages.items() if age >= number]
                 until = [
                     event
@@ -123,7 +136,12 @@ def lifetime_values(
                         "revenue": revenue,
                         "average_revenue_per_user": revenue / len(users),
                         "average_revenue_per_paying_user": rate(revenue, paying),
-                        "is_mature": all(age > number for age in ages.values()),
+                        "is_mature": not is_before
+                        and all(age > number for age in ages.values())
+                        and calendar.is_whole(
+                            cohort_date, cohort_date + (number + 1) * DAY
+                        ),
+                        "is_before_calendar": is_before,
                         "is_complete_cohort": days[cohort_date].is_complete,
                     }
                 )

@@ -13,6 +13,10 @@ identities as (
     where is_current
 ),
 
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
+),
+
 -- one row per user and day with an activity
 days as (
     select
@@ -31,14 +35,16 @@ days as (
 periods as (
     {% for period in ["day", "week", "month"] -%}
     select
-        project_id,
-        user_id,
+        days.project_id,
+        days.user_id,
         '{{ period }}' as period,
-        date_trunc('{{ period }}', event_date)::date as period_started_date,
+        date_trunc('{{ period }}', days.event_date)::date as period_started_date,
+        {{ calendar_date(period, "days.event_date") }} as calendar_date,
         count(*) as active_day_count,
-        sum(event_count)::bigint as event_count
+        sum(days.event_count)::bigint as event_count
     from days
-    group by 1, 2, 3, 4
+    inner join calendars on days.project_id = calendars.project_id
+    group by 1, 2, 3, 4, 5
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),

@@ -2,65 +2,58 @@ with
 
 upload_hours as (
     select * from {{ ref("stg_amplitude__upload_hours") }}
+    where is_settled and {{ of_projects("project_id") }}
 ),
 
-loaded_files as (
-    select * from {{ ref("stg_amplitude__loaded_files") }}
-),
-
-activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
-),
-
--- one row per upload hour that the ledger has settled or that has files
-settled_hours as (
+-- one row per settled hour, and whether the hour before it is not settled
+marked as (
     select
         project_id,
-        upload_hour_started_at
+        upload_hour_started_at,
+        coalesce(
+            upload_hour_started_at - interval '1 hour' != lag(
+                upload_hour_started_at
+            ) over (partition by project_id order by upload_hour_started_at),
+            true
+        ) as is_first_of_range
     from upload_hours
-    where status in ('landed', 'empty') and {{ of_projects("project_id") }}
-    union
-    select
-        project_id,
-        upload_hour_started_at
-    from loaded_files
-    where {{ of_projects("project_id") }}
 ),
 
--- one row per project that has such hours
-loads as (
+-- the same, with the number of the range that the hour is in
+numbered as (
+    select
+        *,
+        sum(is_first_of_range::int) over (
+            partition by project_id
+            order by upload_hour_started_at
+            rows between unbounded preceding and current row
+        )::bigint as range_number
+    from marked
+),
+
+ranges as (
     select
         project_id,
+        range_number,
         min(upload_hour_started_at) as loaded_from_at,
         max(upload_hour_started_at) + interval '1 hour' as loaded_until_at
-    from settled_hours
-    where upload_hour_started_at is not null
-    group by 1
-),
-
--- one row per project that has events
-events as (
-    select
-        project_id,
-        min(event_date) as first_event_date
-    from activity
-    group by 1
+    from numbered
+    group by 1, 2
 ),
 
 final as (
     select
-        loads.project_id,
-        loads.loaded_from_at,
-        loads.loaded_until_at,
-        events.first_event_date,
-        {{ reporting_date("(loads.loaded_until_at - interval '1 second')") }}
-            as last_loaded_date,
-        -- a day counts as loaded whole if it began after the load did
-        {{ reporting_date("(loads.loaded_from_at - interval '1 second')") }} + 1
+        {{ dbt_utils.generate_surrogate_key(["project_id", "range_number"]) }}
+            as loaded_range_id,
+        project_id,
+        range_number,
+        loaded_from_at,
+        loaded_until_at,
+        -- a day is complete if it began after the range did, and ended before it did
+        {{ reporting_date("(loaded_from_at - interval '1 second')") }} + 1
             as first_complete_date,
-        {{ reporting_date("loads.loaded_until_at") }} - 1 as last_complete_date
-    from loads
-    inner join events on loads.project_id = events.project_id
+        {{ reporting_date("loaded_until_at") }} - 1 as last_complete_date
+    from ranges
 )
 
 select * from final

@@ -54,13 +54,14 @@ loaded as (
 ),
 
 -- one row per hour that the ledger names or that has files
-hours as (
+known_hours as (
     select
         coalesce(upload_hours.upload_hour_id, loaded.upload_hour_id) as upload_hour_id,
         coalesce(upload_hours.project_id, loaded.project_id) as project_id,
         coalesce(upload_hours.upload_hour_started_at, loaded.upload_hour_started_at)
             as upload_hour_started_at,
         upload_hours.status,
+        coalesce(upload_hours.is_settled, false) as is_settled,
         upload_hours.event_count as exported_event_count,
         coalesce(loaded.file_count, 0) as file_count,
         coalesce(loaded.landed_row_count, 0) as landed_row_count,
@@ -71,6 +72,68 @@ hours as (
         coalesce(loaded.session_event_count, 0) as session_event_count
     from upload_hours
     full outer join loaded on upload_hours.upload_hour_id = loaded.upload_hour_id
+),
+
+-- one row per known hour, with the next one, and the hours that the ledger has settled
+-- first and last
+followed as (
+    select
+        project_id,
+        upload_hour_started_at,
+        lead(upload_hour_started_at) over (
+            partition by project_id order by upload_hour_started_at
+        ) as next_hour_started_at,
+        min(case when is_settled then upload_hour_started_at end) over (
+            partition by project_id
+        ) as first_settled_hour_started_at,
+        max(case when is_settled then upload_hour_started_at end) over (
+            partition by project_id
+        ) as last_settled_hour_started_at
+    from known_hours
+),
+
+-- one row per gap between such hours, and how many hours are missing in it
+gaps as (
+    select
+        project_id,
+        upload_hour_started_at,
+        datediff('hour', upload_hour_started_at, next_hour_started_at) - 1
+            as missing_hour_count
+    from followed
+    where
+        datediff('hour', upload_hour_started_at, next_hour_started_at) > 1
+        and upload_hour_started_at >= first_settled_hour_started_at
+        and next_hour_started_at <= last_settled_hour_started_at
+),
+
+missing_hours as (
+    select
+        gaps.project_id,
+        {{ dbt.dateadd(
+            "hour", "(item.value::int + 1)", "gaps.upload_hour_started_at"
+        ) }} as upload_hour_started_at
+    from gaps, {{ unnest_numbers("gaps.missing_hour_count") }}
+),
+
+hours as (
+    select * from known_hours
+    union all
+    select
+        project_id || '/' || left(upload_hour_started_at::varchar, 19)
+            as upload_hour_id,
+        project_id,
+        upload_hour_started_at,
+        'missing' as status,
+        false as is_settled,
+        null as exported_event_count,
+        0 as file_count,
+        0 as landed_row_count,
+        0 as older_export_count,
+        0 as not_json_count,
+        0 as same_uuid_count,
+        0 as same_insert_id_count,
+        0 as session_event_count
+    from missing_hours
 ),
 
 final as (

@@ -17,7 +17,7 @@ named as (
 
 -- one row per upload hour: of several lines the newest counts, and any that Amplitude's
 -- clock dates before all others
-final as (
+newest as (
     select
         -- Snowflake's text of a timestamp has a fraction
         project_id || '/' || left(upload_hour_started_at::varchar, 19)
@@ -37,6 +37,19 @@ final as (
             partition by project_id, upload_hour_started_at
             order by clock = 'server' desc, exported_at desc, ledger_line_id desc
         ) = 1
+),
+
+final as (
+    select
+        *,
+        status in ('landed', 'empty')
+        or upload_hour_id in (
+            ''
+            {%- for hour in variable("too_large_hours_accepted") %}
+                , '{{ hour }}'
+            {%- endfor %}
+        ) as is_settled
+    from newest
 )
 
 select * from final

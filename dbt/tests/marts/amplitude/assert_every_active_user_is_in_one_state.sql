@@ -10,7 +10,8 @@ days as (
         lifecycle.current_user_count + lifecycle.dormant_user_count as known_user_count,
         active_users.daily_active_user_count,
         lag(active_users.daily_active_user_count) over (
-            partition by lifecycle.project_id order by lifecycle.period_started_date
+            partition by lifecycle.project_id, lifecycle.is_before_calendar
+            order by lifecycle.period_started_date
         ) as previous_user_count
     from {{ ref("amplitude__lifecycle") }} as lifecycle
     left join {{ ref("amplitude__active_users") }} as active_users

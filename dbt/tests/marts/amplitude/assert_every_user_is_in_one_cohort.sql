@@ -7,9 +7,9 @@ users as (
         people.project_id,
         count(*) as user_count
     from {{ ref("amplitude__users") }} as people
-    inner join {{ ref("int_amplitude__loaded_ranges") }} as loaded_ranges
-        on people.project_id = loaded_ranges.project_id
-    where people.first_seen_date <= loaded_ranges.last_loaded_date
+    inner join {{ ref("int_amplitude__calendars") }} as calendars
+        on people.project_id = calendars.project_id
+    where people.first_seen_date <= calendars.last_loaded_date
     group by 1
 ),
 

@@ -12,18 +12,28 @@ active_periods as (
 
 users as (
     select * from {{ ref("amplitude__users") }}
+    where first_seen_date is not null
+),
+
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
 ),
 
 -- one row per user and active day, with the user's next one
 active_days as (
     select
-        project_id,
-        user_id,
-        period_started_date as active_date,
-        lead(period_started_date) over (
-            partition by project_id, user_id order by period_started_date
+        active_periods.project_id,
+        active_periods.user_id,
+        active_periods.period_started_date as active_date,
+        active_periods.calendar_date,
+        calendars.calendar_started_date,
+        lead(active_periods.period_started_date) over (
+            partition by active_periods.project_id, active_periods.user_id
+            order by active_periods.period_started_date
         ) as next_active_date
     from active_periods
+    inner join calendars on active_periods.project_id = calendars.project_id
+    where active_periods.period_started_date <= calendars.last_loaded_date
 ),
 
 -- one row per change of how many users the window of so many days holds: they come in
@@ -33,6 +43,7 @@ changes as (
     select
         project_id,
         {{ window_days }} as window_days,
+        calendar_started_date,
         active_date as changed_date,
         1 as user_change
     from active_days
@@ -40,6 +51,7 @@ changes as (
     select
         project_id,
         {{ window_days }} as window_days,
+        calendar_started_date,
         case
             when next_active_date < active_date + {{ window_days }}
                 then next_active_date
@@ -51,11 +63,11 @@ changes as (
     {% endfor %}
 ),
 
--- one row per day on which there was any
+-- one row per day on which there was any; those before the calendar are on its first
 changed_days as (
     select
         project_id,
-        changed_date,
+        greatest(changed_date, calendar_started_date) as changed_date,
         sum(case when window_days = 7 then user_change end) as weekly_change,
         sum(case when window_days = 30 then user_change end) as monthly_change
     from changes
@@ -65,49 +77,53 @@ changed_days as (
 daily as (
     select
         project_id,
-        active_date,
-        count(*) as user_count
+        calendar_date,
+        count(distinct user_id) as user_count
     from active_days
     group by 1, 2
 ),
 
 arrivals as (
     select
-        project_id,
-        first_seen_date,
+        users.project_id,
+        {{ calendar_date("day", "users.first_seen_date") }} as calendar_date,
         count(*) as new_user_count
     from users
+    inner join calendars on users.project_id = calendars.project_id
     group by 1, 2
 ),
 
--- one row per day
+-- one row per day; no week or month ends with the row of all days before the calendar
 counted as (
     select
         periods.project_id,
         periods.period_started_date as active_date,
         coalesce(daily.user_count, 0) as daily_active_user_count,
-        sum(coalesce(changed_days.weekly_change, 0)) over (
-            partition by periods.project_id
-            order by periods.period_started_date
-            rows between unbounded preceding and current row
-        )::bigint as weekly_active_user_count,
-        sum(coalesce(changed_days.monthly_change, 0)) over (
-            partition by periods.project_id
-            order by periods.period_started_date
-            rows between unbounded preceding and current row
-        )::bigint as monthly_active_user_count,
+        case
+            when not periods.is_before_calendar
+                then
+                    sum(coalesce(changed_days.weekly_change, 0)) over (
+                        partition by periods.project_id
+                        order by periods.period_started_date
+                        rows between unbounded preceding and current row
+                    )::bigint
+        end as weekly_active_user_count,
+        case
+            when not periods.is_before_calendar
+                then
+                    sum(coalesce(changed_days.monthly_change, 0)) over (
+                        partition by periods.project_id
+                        order by periods.period_started_date
+                        rows between unbounded preceding and current row
+                    )::bigint
+        end as monthly_active_user_count,
         coalesce(arrivals.new_user_count, 0) as new_user_count,
+        periods.is_before_calendar,
         periods.is_complete,
-        count_if(periods.is_complete) over (
-            partition by periods.project_id
-            order by periods.period_started_date
-            rows between 6 preceding and current row
-        ) = 7 as has_whole_week,
-        count_if(periods.is_complete) over (
-            partition by periods.project_id
-            order by periods.period_started_date
-            rows between 29 preceding and current row
-        ) = 30 as has_whole_month
+        coalesce(periods.complete_from_date <= periods.period_started_date - 6, false)
+            as has_whole_week,
+        coalesce(periods.complete_from_date <= periods.period_started_date - 29, false)
+            as has_whole_month
     from periods
     left join changed_days
         on
@@ -116,11 +132,11 @@ counted as (
     left join daily
         on
             periods.project_id = daily.project_id
-            and periods.period_started_date = daily.active_date
+            and periods.period_started_date = daily.calendar_date
     left join arrivals
         on
             periods.project_id = arrivals.project_id
-            and periods.period_started_date = arrivals.first_seen_date
+            and periods.period_started_date = arrivals.calendar_date
 ),
 
 final as (
@@ -137,6 +153,7 @@ final as (
             as daily_weekly_rate,
         daily_active_user_count / nullif(monthly_active_user_count, 0)::double
             as daily_monthly_rate,
+        is_before_calendar,
         is_complete,
         has_whole_week,
         has_whole_month

@@ -18,6 +18,10 @@ identities as (
     where is_current
 ),
 
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
+),
+
 -- one row per user, day and kind of event
 days as (
     select
@@ -38,14 +42,15 @@ days as (
 habits as (
     {% for period in ["day", "week", "month"] -%}
     select
-        project_id,
-        user_id,
-        event_type,
+        days.project_id,
+        days.user_id,
+        days.event_type,
         '{{ period }}' as period,
-        date_trunc('{{ period }}', event_date)::date as period_started_date,
-        sum(event_count) as event_count,
+        {{ calendar_date(period, "days.event_date") }} as period_started_date,
+        sum(days.event_count) as event_count,
         count(*) as day_count
     from days
+    inner join calendars on days.project_id = calendars.project_id
     group by 1, 2, 3, 4, 5
     {{ "union all" if not loop.last }}
     {% endfor %}
@@ -70,8 +75,8 @@ active as (
     select
         project_id,
         period,
-        period_started_date,
-        count(*) as active_user_count
+        calendar_date,
+        count(distinct user_id) as active_user_count
     from active_periods
     group by 1, 2, 3
 ),
@@ -97,6 +102,7 @@ final as (
         counts.event_count / counts.user_count::double as average_event_count,
         counts.day_count / counts.user_count::double as average_day_count,
         {{ is_activity("counts.event_type") }} as is_activity,
+        periods.is_before_calendar,
         periods.is_complete
     from counts
     inner join periods
@@ -108,7 +114,7 @@ final as (
         on
             counts.project_id = active.project_id
             and counts.period = active.period
-            and counts.period_started_date = active.period_started_date
+            and counts.period_started_date = active.calendar_date
 )
 
 select * from final

@@ -4,8 +4,14 @@ periods as (
     select * from {{ ref("amplitude__periods") }}
 ),
 
+-- one row per user and period of the calendar with an activity
 active_periods as (
-    select * from {{ ref("int_amplitude__active_periods") }}
+    select distinct
+        project_id,
+        user_id,
+        period,
+        calendar_date
+    from {{ ref("int_amplitude__active_periods") }}
 ),
 
 users as (
@@ -29,15 +35,17 @@ placed as (
                 active_periods.project_id, active_periods.user_id, active_periods.period
             order by periods.period_number
         ) as next_active_number,
-        users.first_seen_date
-        between periods.period_started_date
-        and periods.period_ended_date as is_new
+        users.first_seen_date <= periods.period_ended_date
+        and (
+            periods.is_before_calendar
+            or users.first_seen_date >= periods.period_started_date
+        ) as is_new
     from active_periods
     inner join periods
         on
             active_periods.project_id = periods.project_id
             and active_periods.period = periods.period
-            and active_periods.period_started_date = periods.period_started_date
+            and active_periods.calendar_date = periods.period_started_date
     inner join users
         on
             active_periods.project_id = users.project_id
@@ -72,6 +80,7 @@ counted as (
         periods.project_id,
         periods.period,
         periods.period_started_date,
+        periods.is_before_calendar,
         periods.is_complete,
         count(case when states.lifecycle_state = 'new' then 1 end)
             as new_user_count,
@@ -87,7 +96,7 @@ counted as (
             periods.project_id = states.project_id
             and periods.period = states.period
             and periods.period_number = states.period_number
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 
 final as (
@@ -106,6 +115,7 @@ final as (
             as active_user_count,
         (new_user_count + resurrected_user_count)
         / nullif(dormant_user_count, 0)::double as pulse,
+        is_before_calendar,
         is_complete
     from counted
 )

@@ -4,8 +4,8 @@ periods as (
     select * from {{ ref("amplitude__periods") }}
 ),
 
-loaded_ranges as (
-    select * from {{ ref("int_amplitude__loaded_ranges") }}
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
 ),
 
 users as (
@@ -46,20 +46,23 @@ lengths as (
 newcomers as (
     {% for period in ["day", "week", "month"] -%}
     select
-        project_id,
-        user_id,
+        users.project_id,
+        users.user_id,
         '{{ period }}' as period,
-        date_trunc('{{ period }}', first_seen_date)::date as cohort_date,
-        first_seen_date,
-        date_trunc('hour', first_seen_at) as first_hour
+        {{ calendar_date(period, "users.first_seen_date") }} as cohort_date,
+        users.first_seen_date,
+        date_trunc('hour', users.first_seen_at) as first_hour,
+        calendars.last_loaded_date
     from users
+    inner join calendars on users.project_id = calendars.project_id
+    where users.first_seen_date <= calendars.last_loaded_date
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
 
 -- one row per user and calendar period with an activity, counted from the cohort's
 calendar_returns as (
-    select
+    select distinct
         newcomers.project_id,
         newcomers.user_id,
         'calendar' as basis,
@@ -81,7 +84,7 @@ calendar_returns as (
         on
             active_periods.project_id = active_numbers.project_id
             and active_periods.period = active_numbers.period
-            and active_periods.period_started_date = active_numbers.period_started_date
+            and active_periods.calendar_date = active_numbers.period_started_date
 ),
 
 -- one row per user and hour with an activity
@@ -97,39 +100,36 @@ active_hours as (
             and activity.unmerged_user_id = identities.amplitude_id
 ),
 
--- one row per user and 24 hours, 7 days or 30 days with an activity, counted from the
--- hour or day of the first event
-rolling_returns as (
-    select distinct
+-- one row per user, kind of period and day or hour with an activity, counted in days
+-- from the first event
+rolling_days as (
+    select
         newcomers.project_id,
         newcomers.user_id,
-        'rolling' as basis,
         newcomers.period,
         newcomers.cohort_date,
+        newcomers.first_seen_date,
+        newcomers.last_loaded_date,
         floor(
             datediff('hour', newcomers.first_hour, active_hours.event_hour) / 24
-        )::bigint as period_number
+        )::bigint as day_number
     from newcomers
     inner join active_hours
         on
             newcomers.project_id = active_hours.project_id
             and newcomers.user_id = active_hours.user_id
     where newcomers.period = 'day'
-    union
+    union all
     select
         newcomers.project_id,
         newcomers.user_id,
-        'rolling' as basis,
         newcomers.period,
         newcomers.cohort_date,
-        floor(
-            datediff(
-                'day', newcomers.first_seen_date, active_periods.period_started_date
-            )
-            / lengths.day_count
-        )::bigint as period_number
+        newcomers.first_seen_date,
+        newcomers.last_loaded_date,
+        datediff('day', newcomers.first_seen_date, active_periods.period_started_date)
+            as day_number
     from newcomers
-    inner join lengths on newcomers.period = lengths.period
     inner join active_periods
         on
             newcomers.project_id = active_periods.project_id
@@ -138,90 +138,131 @@ rolling_returns as (
     where newcomers.period in ('week', 'month')
 ),
 
-user_returns as (
+-- one row per user and 24 hours, 7 days or 30 days with an activity, of those that have
+-- begun by the last day that was loaded
+rolling_returns as (
+    select distinct
+        rolling_days.project_id,
+        rolling_days.user_id,
+        'rolling' as basis,
+        rolling_days.period,
+        rolling_days.cohort_date,
+        floor(rolling_days.day_number / lengths.day_count)::bigint as period_number
+    from rolling_days
+    inner join lengths on rolling_days.period = lengths.period
+    where
+        floor(rolling_days.day_number / lengths.day_count) * lengths.day_count
+        <= datediff(
+            'day',
+            least(rolling_days.first_seen_date, rolling_days.cohort_date),
+            rolling_days.last_loaded_date
+        )
+),
+
+returns as (
     select * from calendar_returns
+    where period_number >= 0
     union all
     select * from rolling_returns
+    where period_number >= 0
 ),
 
 -- one row per cohort
 cohorts as (
     select
-        project_id,
-        period,
-        cohort_date,
+        newcomers.project_id,
+        newcomers.period,
+        newcomers.cohort_date,
+        newcomers.last_loaded_date,
+        periods.period_ended_date as cohort_ended_date,
+        periods.period_number as cohort_number,
+        periods.is_before_calendar,
+        periods.complete_until_date,
+        periods.is_complete as is_complete_cohort,
         count(*) as cohort_user_count
     from newcomers
-    group by 1, 2, 3
+    inner join periods
+        on
+            newcomers.project_id = periods.project_id
+            and newcomers.period = periods.period
+            and newcomers.cohort_date = periods.period_started_date
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
--- one row per cohort and period of the calendar since, and how many days after the
--- cohort's it is over
-calendar_cells as (
+-- one row per project and kind of period, with the last one of the calendar
+last_periods as (
+    select
+        project_id,
+        period,
+        max(period_number) as period_number
+    from periods
+    group by 1, 2
+),
+
+-- one row per cohort and basis, and how many periods later the last has begun
+spans as (
     select
         cohorts.*,
-        own.is_complete as is_complete_cohort,
         'calendar' as basis,
-        later.period_number - own.period_number as period_number,
-        own.period_ended_date as cohort_ended_date,
-        datediff('day', own.period_ended_date, later.period_ended_date) as day_count
+        last_periods.period_number - cohorts.cohort_number as last_number
     from cohorts
-    inner join periods as own
+    inner join last_periods
         on
-            cohorts.project_id = own.project_id
-            and cohorts.period = own.period
-            and cohorts.cohort_date = own.period_started_date
-    inner join periods as later
-        on
-            cohorts.project_id = later.project_id
-            and cohorts.period = later.period
-            and own.period_number <= later.period_number
-),
-
--- one row per cohort and 24 hours, 7 days or 30 days since, and after how many days
--- they are over for the last of the cohort; 24 hours end on the day after
-rolling_cells as (
+            cohorts.project_id = last_periods.project_id
+            and cohorts.period = last_periods.period
+    union all
     select
         cohorts.*,
-        own.is_complete as is_complete_cohort,
         'rolling' as basis,
-        later.period_number - 1 as period_number,
-        own.period_ended_date as cohort_ended_date,
-        lengths.day_count * later.period_number
-        - case when lengths.period = 'day' then 0 else 1 end as day_count
+        floor(
+            datediff('day', cohorts.cohort_date, cohorts.last_loaded_date)
+            / lengths.day_count
+        )::bigint as last_number
     from cohorts
     inner join lengths on cohorts.period = lengths.period
-    inner join loaded_ranges on cohorts.project_id = loaded_ranges.project_id
-    inner join periods as own
-        on
-            cohorts.project_id = own.project_id
-            and cohorts.period = own.period
-            and cohorts.cohort_date = own.period_started_date
-    inner join periods as later
-        on
-            cohorts.project_id = later.project_id
-            and later.period = 'day'
-            and lengths.day_count * (later.period_number - 1)
-            <= datediff('day', cohorts.cohort_date, loaded_ranges.last_loaded_date)
 ),
 
+-- the same, and how many periods the cohort is followed: by day not for ever, and users
+-- from before the calendar, who are all in one cohort, not at all
+followed as (
+    select
+        *,
+        case
+            when is_before_calendar then 0
+            when period = 'day' then least(last_number, {{ var("retention_days") }})
+            else last_number
+        end as last_cell_number
+    from spans
+),
+
+-- one row per cohort, basis and period since
+numbered_cells as (
+    select
+        followed.*,
+        item.value::int as period_number
+    from followed, {{ unnest_numbers("followed.last_cell_number + 1") }}
+),
+
+-- the same, and the day on which the period is over for the last of the cohort; 24
+-- hours end on the day after
 cells as (
-    select * from calendar_cells
-    union all
-    select * from rolling_cells
-),
-
--- one row per user and cell in which they were active
-returns as (
-    select user_returns.*
-    from user_returns
-    inner join cells
+    select
+        numbered_cells.*,
+        coalesce(
+            periods.period_ended_date,
+            numbered_cells.cohort_ended_date
+            + lengths.day_count * (numbered_cells.period_number + 1)
+            - case when numbered_cells.period = 'day' then 0 else 1 end
+        ) as over_date
+    from numbered_cells
+    inner join lengths on numbered_cells.period = lengths.period
+    left join periods
         on
-            user_returns.project_id = cells.project_id
-            and user_returns.basis = cells.basis
-            and user_returns.period = cells.period
-            and user_returns.cohort_date = cells.cohort_date
-            and user_returns.period_number = cells.period_number
+            numbered_cells.basis = 'calendar'
+            and numbered_cells.project_id = periods.project_id
+            and numbered_cells.period = periods.period
+            and numbered_cells.cohort_number + numbered_cells.period_number
+            = periods.period_number
 ),
 
 -- one row per cell in which somebody returned
@@ -237,16 +278,24 @@ returned as (
     group by 1, 2, 3, 4, 5
 ),
 
--- one row per user who returned, with the last time
+-- one row per user who returned, with the last time, or the last that is followed
 last_returns as (
     select
-        project_id,
-        basis,
-        period,
-        cohort_date,
-        user_id,
-        max(period_number) as period_number
+        returns.project_id,
+        returns.basis,
+        returns.period,
+        returns.cohort_date,
+        returns.user_id,
+        least(
+            max(returns.period_number), max(followed.last_cell_number)
+        ) as period_number
     from returns
+    inner join followed
+        on
+            returns.project_id = followed.project_id
+            and returns.basis = followed.basis
+            and returns.period = followed.period
+            and returns.cohort_date = followed.cohort_date
     group by 1, 2, 3, 4, 5
 ),
 
@@ -284,11 +333,10 @@ counted as (
             ),
             0
         )::bigint as returned_on_or_after_user_count,
-        datediff('day', cells.cohort_ended_date, loaded_ranges.last_complete_date)
-        >= cells.day_count as is_mature,
+        coalesce(cells.over_date <= cells.complete_until_date, false) as is_mature,
+        cells.is_before_calendar,
         cells.is_complete_cohort
     from cells
-    inner join loaded_ranges on cells.project_id = loaded_ranges.project_id
     left join returned
         on
             cells.project_id = returned.project_id
@@ -322,6 +370,7 @@ final as (
         returned_on_or_after_user_count / cohort_user_count::double
             as return_on_or_after_rate,
         is_mature,
+        is_before_calendar,
         is_complete_cohort
     from counted
 )

@@ -2,7 +2,7 @@ with
 
 periods as (
     select * from {{ ref("amplitude__periods") }}
-    where period in ('week', 'month')
+    where period in ('week', 'month') and not is_before_calendar
 ),
 
 active_periods as (

@@ -392,11 +392,18 @@ final as (
         cells.median_seconds,
         cells.average_seconds,
         cells.median_total_seconds,
-        datediff('day', cells.entered_date, loaded_ranges.last_complete_date)
-        >= cells.window_days as is_mature,
+        coalesce(
+            datediff('day', cells.entered_date, loaded_ranges.last_complete_date)
+            >= cells.window_days,
+            false
+        ) as is_mature,
         cells.entered_date
     from cells
-    inner join loaded_ranges on cells.project_id = loaded_ranges.project_id
+    left join loaded_ranges
+        on
+            cells.project_id = loaded_ranges.project_id
+            and cells.entered_date >= loaded_ranges.first_complete_date
+            and cells.entered_date <= loaded_ranges.last_complete_date
 )
 
 select * from final

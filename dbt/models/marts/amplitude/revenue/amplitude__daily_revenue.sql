@@ -11,7 +11,7 @@ active_users as (
 
 key_events as (
     select * from {{ ref("int_amplitude__key_events") }}
-    where revenue is not null
+    where revenue is not null and event_date is not null
 ),
 
 identities as (
@@ -19,16 +19,21 @@ identities as (
     where is_current
 ),
 
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
+),
+
 -- one row per day with an event that earns
 earned as (
     select
         key_events.project_id,
-        key_events.event_date,
+        {{ calendar_date("day", "key_events.event_date") }} as calendar_date,
         sum(key_events.revenue::decimal(28, 9)) as revenue,
         count(*) as revenue_event_count,
         count(distinct coalesce(identities.user_id, key_events.unmerged_user_id))
             as paying_user_count
     from key_events
+    inner join calendars on key_events.project_id = calendars.project_id
     left join identities
         on
             key_events.project_id = identities.project_id
@@ -45,6 +50,7 @@ days as (
         coalesce(earned.revenue_event_count, 0) as revenue_event_count,
         coalesce(earned.paying_user_count, 0) as paying_user_count,
         active_users.daily_active_user_count as active_user_count,
+        periods.is_before_calendar,
         periods.is_complete
     from periods
     inner join active_users
@@ -54,7 +60,7 @@ days as (
     left join earned
         on
             periods.project_id = earned.project_id
-            and periods.period_started_date = earned.event_date
+            and periods.period_started_date = earned.calendar_date
 ),
 
 final as (
@@ -71,6 +77,7 @@ final as (
         revenue / nullif(paying_user_count, 0)::double
             as average_revenue_per_paying_user,
         paying_user_count / nullif(active_user_count, 0)::double as paying_rate,
+        is_before_calendar,
         is_complete
     from days
 )

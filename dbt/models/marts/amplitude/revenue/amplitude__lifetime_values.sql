@@ -5,8 +5,8 @@ periods as (
     where period = 'day'
 ),
 
-loaded_ranges as (
-    select * from {{ ref("int_amplitude__loaded_ranges") }}
+calendars as (
+    select * from {{ ref("int_amplitude__calendars") }}
 ),
 
 users as (
@@ -23,25 +23,43 @@ identities as (
     where is_current
 ),
 
--- one row per user, with the whole 24 hours since the first event
-newcomers as (
+-- one row per user, with the last day of their life that the mart follows
+cohort_members as (
     select
         users.project_id,
         users.user_id,
         users.first_seen_at,
-        users.first_seen_date as cohort_date,
+        {{ calendar_date("day", "users.first_seen_date") }} as cohort_date,
+        case
+            when users.first_seen_date < calendars.calendar_started_date then 0
+            else {{ var("lifetime_value_days") }}
+        end as last_day_number,
+        calendars.loaded_until_at
+    from users
+    inner join calendars on users.project_id = calendars.project_id
+    where users.first_seen_date <= calendars.last_loaded_date
+),
+
+-- one row per user, with the whole 24 hours since the first event, up to the first that
+-- the mart does not follow
+newcomers as (
+    select
+        project_id,
+        user_id,
+        first_seen_at,
+        cohort_date,
+        last_day_number,
         greatest(
-            floor(
-                datediff(
-                    'microsecond', users.first_seen_at, loaded_ranges.loaded_until_at
-                )
-                / 86400000000.0
-            )::bigint,
+            least(
+                floor(
+                    datediff('microsecond', first_seen_at, loaded_until_at)
+                    / 86400000000.0
+                )::bigint,
+                last_day_number + 1
+            ),
             0
         ) as age_days
-    from users
-    inner join loaded_ranges on users.project_id = loaded_ranges.project_id
-    where users.first_seen_date <= loaded_ranges.last_loaded_date
+    from cohort_members
 ),
 
 -- one row per event that earns, with the 24 hours of its user's life that it is in
@@ -86,6 +104,7 @@ cohorts as (
         newcomers.project_id,
         newcomers.cohort_date,
         newcomers.age_days,
+        least(newcomers.age_days, newcomers.last_day_number) as last_day_number,
         count(*) as user_count,
         count(payers.user_id) as paying_user_count
     from newcomers
@@ -93,7 +112,15 @@ cohorts as (
         on
             newcomers.project_id = payers.project_id
             and newcomers.user_id = payers.user_id
-    group by 1, 2, 3
+    group by 1, 2, 3, 4
+),
+
+-- one row per cohort and age, and day that these users have reached
+reached_days as (
+    select
+        cohorts.*,
+        item.value::int as day_number
+    from cohorts, {{ unnest_numbers("cohorts.last_day_number + 1") }}
 ),
 
 earned as (
@@ -118,42 +145,44 @@ converted as (
     group by 1, 2, 3, 4
 ),
 
--- one row per cohort and age, and day that these users have reached
+-- the same, with what they had earned by then
 days as (
     select
-        cohorts.project_id,
-        cohorts.cohort_date,
-        cohorts.age_days,
-        cohorts.user_count,
-        cohorts.paying_user_count,
-        periods.period_number - 1 as day_number,
+        reached_days.project_id,
+        reached_days.cohort_date,
+        reached_days.age_days,
+        reached_days.user_count,
+        reached_days.paying_user_count,
+        reached_days.day_number,
         sum(coalesce(earned.revenue, 0)) over (
-            partition by cohorts.project_id, cohorts.cohort_date, cohorts.age_days
-            order by periods.period_number
+            partition by
+                reached_days.project_id,
+                reached_days.cohort_date,
+                reached_days.age_days
+            order by reached_days.day_number
             rows between unbounded preceding and current row
         ) as revenue,
         sum(coalesce(converted.user_count, 0)) over (
-            partition by cohorts.project_id, cohorts.cohort_date, cohorts.age_days
-            order by periods.period_number
+            partition by
+                reached_days.project_id,
+                reached_days.cohort_date,
+                reached_days.age_days
+            order by reached_days.day_number
             rows between unbounded preceding and current row
         ) as paid_user_count
-    from cohorts
-    inner join periods
-        on
-            cohorts.project_id = periods.project_id
-            and cohorts.age_days >= periods.period_number - 1
+    from reached_days
     left join earned
         on
-            cohorts.project_id = earned.project_id
-            and cohorts.cohort_date = earned.cohort_date
-            and cohorts.age_days = earned.age_days
-            and periods.period_number - 1 = earned.day_number
+            reached_days.project_id = earned.project_id
+            and reached_days.cohort_date = earned.cohort_date
+            and reached_days.age_days = earned.age_days
+            and reached_days.day_number = earned.day_number
     left join converted
         on
-            cohorts.project_id = converted.project_id
-            and cohorts.cohort_date = converted.cohort_date
-            and cohorts.age_days = converted.age_days
-            and periods.period_number - 1 = converted.day_number
+            reached_days.project_id = converted.project_id
+            and reached_days.cohort_date = converted.cohort_date
+            and reached_days.age_days = converted.age_days
+            and reached_days.day_number = converted.day_number
 ),
 
 -- one row per cohort and day
@@ -190,9 +219,11 @@ final as (
         counted.revenue / nullif(counted.paying_user_count, 0)::double
             as average_revenue_per_paying_user,
         counted.is_over
-        and counted.user_count = max(counted.user_count) over (
-            partition by counted.project_id, counted.cohort_date
+        and coalesce(
+            counted.cohort_date + counted.day_number + 1 <= periods.complete_until_date,
+            false
         ) as is_mature,
+        periods.is_before_calendar,
         periods.is_complete as is_complete_cohort
     from counted
     inner join periods
