@@ -63,6 +63,21 @@ PROPERTIES = {
     "product_id": "$productId",
     "revenue_type": "$revenueType",
 }
+CLICK_IDS = [
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "msclkid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "rdt_cid",
+    "rtd_cid",
+    "ScCid",
+    "ko_click_id",
+    "fbclid",
+]
 ELEMENT = ["Text", "ID", "Href", "Tag"]
 TIMES = {
     "occurred_at": "event_time",
@@ -214,6 +229,8 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
     properties = exported.get("event_properties")
     properties = properties if isinstance(properties, dict) else {}
     row |= {name: string(properties.get(key)) for name, key in PROPERTIES.items()}
+    click_ids = [name for name in CLICK_IDS if string(properties.get(name))]
+    row["click_id_parameter"] = next(iter(click_ids), None)
     elements = [string(properties.get(f"[Amplitude] Element {one}")) for one in ELEMENT]
     row["element"] = next(filter(None, elements), None)
     row |= {name: moment(exported.get(field)) for name, field in TIMES.items()}

@@ -43,6 +43,7 @@ EVENT_COLUMNS = [
     "utm_campaign",
     "utm_term",
     "utm_content",
+    "click_id_parameter",
     "product_id",
     "revenue_type",
     "client_library",
@@ -98,7 +99,14 @@ DEVICE_COLUMNS = [
     "region",
     "city",
 ]
-CAMPAIGN = ["utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content"]
+CAMPAIGN = [
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "utm_term",
+    "utm_content",
+    "click_id_parameter",
+]
 REFERRER = ["referrer", "referring_domain"]
 SOURCE = REFERRER + CAMPAIGN
 PAGE = ["page_url", "page_path", "page_title"]

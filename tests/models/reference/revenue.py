@@ -4,10 +4,17 @@ from datetime import timedelta
 from decimal import Decimal
 
 from .calendar import Calendar
+from .channels import channel
 from .people import first, grouped, last, rate
-from .staged import hash_number, like, reporting_date, seconds, seed
+from .staged import hash_number, reporting_date, seconds
 
-SOURCES = ["utm_source", "utm_medium", "utm_campaign", "referring_domain"]
+SOURCES = [
+    "utm_source",
+    "utm_medium",
+    "utm_campaign",
+    "referring_domain",
+    "click_id_parameter",
+]
 DAY = timedelta(days=1)
 
 
@@ -146,19 +153,6 @@ def lifetime_values(
                     }
                 )
     return found
-
-
-def channel(source: dict) -> str:
-    rules = sorted(seed("channel_rules"), key=lambda rule: int(rule["rule_number"]))
-    for rule in rules:
-        if all(
-            like(source[name], rule[name] or "%")
-            for name in ("utm_source", "utm_medium", "referring_domain")
-        ):
-            return rule["channel"]
-    if any(source[name] for name in ("utm_source", "utm_medium", "utm_campaign")):
-        return "Other campaign"
-    return "Referral" if source["referring_domain"] else "Direct"
 
 
 def attribution(

@@ -19,6 +19,7 @@
     "utm_campaign",
     "utm_term",
     "utm_content",
+    "click_id_parameter",
 ] %}
 
 {{
@@ -69,9 +70,7 @@ told as (
         end as referrer_key,
         case
             when
-                coalesce(
-                    utm_source, utm_medium, utm_campaign, utm_term, utm_content
-                ) is not null
+                coalesce({{ campaign_columns | join(", ") }}) is not null
                 then session_key
         end as campaign_key,
         case when user_properties is not null then life_key end as properties_key,

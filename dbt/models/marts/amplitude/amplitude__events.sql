@@ -49,6 +49,7 @@ final as (
         utm_campaign,
         utm_term,
         utm_content,
+        click_id_parameter,
         product_id,
         revenue_type,
         client_library,

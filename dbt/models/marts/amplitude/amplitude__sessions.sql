@@ -29,6 +29,7 @@
     "utm_campaign",
     "utm_term",
     "utm_content",
+    "click_id_parameter",
 ] %}
 
 with

@@ -89,6 +89,7 @@ keyed as (
         utm_campaign,
         utm_term,
         utm_content,
+        click_id_parameter,
         product_id,
         revenue_type,
 

@@ -3,6 +3,7 @@
     "utm_medium",
     "utm_campaign",
     "referring_domain",
+    "click_id_parameter",
 ] %}
 
 with
@@ -23,6 +24,14 @@ key_events as (
 identities as (
     select * from {{ ref("stg_amplitude__identities") }}
     where is_current
+),
+
+channel_click_ids as (
+    select * from {{ ref("channel_click_ids") }}
+),
+
+channel_sources as (
+    select * from {{ ref("channel_sources") }}
 ),
 
 channel_rules as (
@@ -132,6 +141,7 @@ counted as (
                 "md5(utm_medium)",
                 "md5(utm_campaign)",
                 "md5(referring_domain)",
+                "md5(click_id_parameter)",
             ]
         ) }} as source_id,
         count_if(kind = 'session') as session_count,
@@ -141,47 +151,138 @@ counted as (
         count_if(kind = 'revenue') as revenue_event_count,
         coalesce(sum(revenue::decimal(28, 9)), 0)::double as revenue
     from credited
-    group by 1, 2, 3, 4, 5, 6, 7, 8
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
 ),
 
--- one row per source
+-- one row per source; what its campaign leaves out is known by the click id or the site
 told_sources as (
     select distinct
-        source_id,
-        {{ sources | join(", ") }}
+        counted.source_id,
+        counted.referring_domain is not null as has_site,
+        coalesce(
+            counted.utm_source,
+            counted.utm_medium,
+            counted.utm_campaign,
+            counted.click_id_parameter
+        ) is not null as has_campaign,
+        regexp_replace(
+            lower(
+                trim(
+                    coalesce(
+                        counted.utm_source,
+                        channel_click_ids.source,
+                        counted.referring_domain
+                    )
+                )
+            ),
+            '^www[.]',
+            ''
+        ) as told_source,
+        lower(trim(coalesce(counted.utm_medium, channel_click_ids.medium, '(not set)')))
+            as medium,
+        lower(coalesce(counted.utm_campaign, '')) as campaign
     from counted
+    left join channel_click_ids
+        on counted.click_id_parameter = channel_click_ids.parameter
+),
+
+-- one row per source and name that it may be known by: its own, and if it is a host
+-- those of the domains that it is in
+names as (
+    {% for parent_number in range(8) -%}
+    select distinct
+        told_source,
+        {{ parent_number }} as parent_number,
+        regexp_replace(told_source, '^([^.]*[.]){{ "{" ~ parent_number ~ "}" }}', '')
+            as source_name
+    from told_sources
+    where told_source is not null
+    {{ "union all" if not loop.last }}
+    {% endfor %}
+),
+
+-- the same, and once more for any country
+all_names as (
+    select
+        told_source,
+        parent_number,
+        source_name
+    from names
+    union all
+    select
+        told_source,
+        parent_number,
+        regexp_replace(source_name, '[.](com?[.][a-z]{2}|com?|[a-z]{2})$', '.*')
+            as source_name
+    from names
+),
+
+-- one row per source that is known
+categories as (
+    select
+        all_names.told_source,
+        channel_sources.category
+    from all_names
+    inner join channel_sources
+        on
+            all_names.source_name = channel_sources.source
+            and (all_names.parent_number = 0 or channel_sources.includes_subdomains)
+    qualify
+        row_number() over (
+            partition by all_names.told_source
+            order by all_names.parent_number asc, all_names.source_name desc
+        ) = 1
+),
+
+mediums as (
+    select distinct medium
+    from told_sources
+),
+
+-- one row per medium and rule that it fits
+medium_rules as (
+    select
+        mediums.medium as told_medium,
+        channel_rules.*
+    from mediums
+    inner join channel_rules
+        on
+            case
+                when channel_rules.medium is null then true
+                else {{ matches_whole("mediums.medium", "channel_rules.medium") }}
+            end
 ),
 
 -- one row per source, with its channel
 channels as (
     select
-        told_sources.*,
+        told_sources.source_id,
         coalesce(
-            channel_rules.channel,
+            medium_rules.channel,
             case
-                when
-                    coalesce(
-                        told_sources.utm_source,
-                        told_sources.utm_medium,
-                        told_sources.utm_campaign
-                    ) is not null
-                    then 'Other campaign'
-                when told_sources.referring_domain is not null then 'Referral'
+                when told_sources.has_campaign then 'Unassigned'
+                when told_sources.has_site then 'Referral'
                 else 'Direct'
             end
         ) as channel
     from told_sources
-    left join channel_rules
+    left join categories on told_sources.told_source = categories.told_source
+    left join medium_rules
         on
-            coalesce(told_sources.utm_source, '')
-            ilike coalesce(channel_rules.utm_source, '%')
-            and coalesce(told_sources.utm_medium, '')
-            ilike coalesce(channel_rules.utm_medium, '%')
-            and coalesce(told_sources.referring_domain, '')
-            ilike coalesce(channel_rules.referring_domain, '%')
+            told_sources.medium = medium_rules.told_medium
+            and (
+                medium_rules.category is null
+                or categories.category = medium_rules.category
+            )
+            and case
+                when medium_rules.campaign is null then true
+                else {{ matches_whole(
+                    "told_sources.campaign", "medium_rules.campaign"
+                ) }}
+            end
     qualify
         row_number() over (
-            partition by told_sources.source_id order by channel_rules.rule_number
+            partition by told_sources.source_id order by medium_rules.rule_number
         ) = 1
 ),
 

@@ -43,6 +43,27 @@
     "$revenue": "VARCHAR",
 } %}
 
+{#- Ids that ad networks add to the address of a click; of several the first counts.
+`fbclid` is last, because Facebook adds it to links that are not ads, too. -#}
+{% set click_ids = [
+    "gclid",
+    "gbraid",
+    "wbraid",
+    "dclid",
+    "msclkid",
+    "ttclid",
+    "twclid",
+    "li_fat_id",
+    "rdt_cid",
+    "rtd_cid",
+    "ScCid",
+    "ko_click_id",
+    "fbclid",
+] %}
+{% for click_id in click_ids %}
+{% do properties.update({click_id: "JSON"}) %}
+{% endfor %}
+
 {{
     config(
         materialized="incremental",
@@ -176,6 +197,12 @@ final as (
         {{ json_string("properties", "utm_campaign") }} as utm_campaign,
         {{ json_string("properties", "utm_term") }} as utm_term,
         {{ json_string("properties", "utm_content") }} as utm_content,
+        case
+            {% for click_id in click_ids -%}
+            when {{ json_string("properties", click_id) }} is not null
+                then '{{ click_id }}'
+            {% endfor %}
+        end as click_id_parameter,
         {{ json_string("properties", "$productId") }} as product_id,
         {{ json_string("properties", "$revenueType") }} as revenue_type,
 

@@ -1,0 +1,52 @@
+"""Which channel a source is, by the seeds."""
+
+import re
+from functools import cache
+
+from .staged import seed
+
+COUNTRY = r"\.(com?\.[a-z]{2}|com?|[a-z]{2})"
+
+
+@cache
+def rows(name: str) -> list[dict[str, str]]:
+    return seed(name)
+
+
+@cache
+def category(host: str) -> str | None:
+    """The category of the longest known domain that the host is in."""
+    found = []
+    for row in rows("channel_sources"):
+        name = re.escape(row["source"]).replace(r"\.\*", COUNTRY)
+        subdomain = r"(.*\.)?" if row["includes_subdomains"] == "true" else ""
+        match = re.fullmatch(f"{subdomain}(?P<domain>{name})", host)
+        if match:
+            length = len(match["domain"])
+            found.append((length, "*" not in row["source"], row["category"]))
+    return max(found)[-1] if found else None
+
+
+def channel(source: dict[str, str | None]) -> str:
+    click_id = {
+        row["parameter"]: row
+        for row in rows("channel_click_ids")
+        if row["parameter"] == source["click_id_parameter"]
+    }.get(source["click_id_parameter"], {})
+    host = source["utm_source"] or click_id.get("source") or source["referring_domain"]
+    medium = source["utm_medium"] or click_id.get("medium") or "(not set)"
+    told = {
+        "category": category((host or "").strip().lower().removeprefix("www.")),
+        "medium": medium.strip().lower(),
+        "campaign": (source["utm_campaign"] or "").lower(),
+    }
+    for rule in sorted(rows("channel_rules"), key=lambda row: int(row["rule_number"])):
+        if all(
+            not rule[name] or re.fullmatch(rule[name], value or "")
+            for name, value in told.items()
+        ):
+            return rule["channel"]
+    tags = ("utm_source", "utm_medium", "utm_campaign", "click_id_parameter")
+    if any(source[name] for name in tags):
+        return "Unassigned"
+    return "Referral" if source["referring_domain"] else "Direct"
