@@ -254,6 +254,13 @@ create or replace macro _fs_global.main.sf_typeof(variant) as
     end;
 create or replace macro _fs_global.main.sf_object_keys(variant) as
     case when json_type(variant) = 'OBJECT' then to_json(json_keys(variant)) end;
+create or replace macro _fs_global.main.sf_array_except(items, others) as
+    to_json(list_filter(
+        cast(items as varchar[]),
+        lambda item: not list_contains(cast(others as varchar[]), item)
+    ));
+create or replace macro _fs_global.main.sf_array_sort(items) as
+    list_sort(cast(items as varchar[]));
 create or replace macro _fs_global.main.sf_md5_number_lower64(value) as
     cast('0x' || right(md5(value), 16) as ubigint);
 create or replace macro _fs_global.main.sf_try_to_timestamp(value) as
@@ -269,8 +276,8 @@ create or replace macro _fs_global.main.sf_try_to_timestamp(value) as
 """
 
 
-def macro(name: str, argument: exp.Expr) -> exp.Expr:
-    return exp.Anonymous(this=f"_fs_global.main.{name}", expressions=[argument])
+def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
+    return exp.Anonymous(this=f"_fs_global.main.{name}", expressions=list(arguments))
 
 
 @replaces(fakesnow.info_schema, "fs_global_creation_sql")
@@ -297,12 +304,16 @@ def translate(original: Callable, cursor: Cursor, expression: exp.Expr, params: 
 
 
 def translate_variant_function(function: exp.Func) -> None:
-    """typeof, object_keys, as_varchar and to_varchar of a VARIANT: unknown to fakesnow,
-    or answered as DuckDB would."""
+    """typeof, object_keys, as_varchar and to_varchar of a VARIANT, array_except and
+    array_sort: unknown to fakesnow, or answered as DuckDB would."""
     if isinstance(function, exp.Typeof):
         function.replace(macro("sf_typeof", function.this))
     elif isinstance(function, exp.JSONKeys):
         function.replace(macro("sf_object_keys", function.this))
+    elif isinstance(function, exp.ArrayExcept):
+        function.replace(macro("sf_array_except", function.this, function.expression))
+    elif isinstance(function, exp.SortArray):
+        function.replace(macro("sf_array_sort", function.this))
     elif isinstance(function, exp.ToChar) and not function.args.get("format"):
         function.replace(exp.cast(function.this, "varchar"))
     elif isinstance(function, exp.Anonymous) and function.name.upper() == "AS_VARCHAR":

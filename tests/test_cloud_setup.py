@@ -821,6 +821,33 @@ def test_rows_that_came_twice_are_found(well):
     assert "doubled" in found.wrong["ledger against raw"]
 
 
+def test_a_load_of_another_form_is_found(well):
+    table = "analytics.amplitude.amplitude__load_drift"
+    run(
+        well.cloud.variables,
+        "create schema if not exists analytics.amplitude",
+        f"create table {table} (project_id varchar, uploaded_date date, drifts varchar,"
+        " undocumented_keys varchar, missing_keys varchar, build_number bigint)",
+        f"insert into {table} values"
+        " ('5', '2026-03-01', 'no_event_time', null, null, 1),"
+        " ('5', '2026-03-02', null, null, null, 2)",
+    )
+    try:
+        assert "form of the last load" not in well.doctor().wrong
+        run(
+            well.cloud.variables,
+            f"insert into {table} values"
+            " ('5', '2026-03-03', 'no_event_time', 'when', 'event_time', 2)",
+        )
+        found = well.doctor().wrong["form of the last load"]
+    finally:
+        run(well.cloud.variables, f"drop table {table}")
+    assert found == (
+        "many rows that project 5 uploaded on 2026-03-03 have another form:"
+        " no_event_time (new keys: when; missing keys: event_time)"
+    )
+
+
 def test_a_clock_that_is_wrong_is_found(well):
     class Later(datetime):
         @classmethod

@@ -288,6 +288,12 @@ def event(variables):
         ("is_null_value(event['absent'])", None),
         ("array_size(object_keys(event['event_properties']))", 3),
         ("array_size(object_keys(event['uuid']))", None),
+        (
+            "array_to_string(array_sort(array_except("
+            "object_keys(parse_json('{\"b\": 1, \"a\": null, \"c\": 2}')),"
+            " array_construct('c', 'd'))), ',')",
+            "a,b",
+        ),
         # a cast that fails is null
         ("try_cast(event['session_id']::varchar as bigint)", 1769425385123),
         ("try_cast(event['uuid']::varchar as bigint)", None),

@@ -16,6 +16,8 @@
         "too_large_hours_accepted": ["a list, each item an upload hour of a project", '["100500123/2026-01-31 05:00:00"]'],
         "other_build_is_dead": ["true or false", "false"],
         "attribution_window_days": ["a number from 0 to 10000", "30"],
+        "drift_share_allowed": ["a share from 0 to 1", "0.05"],
+        "drift_rows_allowed": ["a whole number from 0 on", "20"],
         "funnels": ["values by name", "{help: {order: this, window_hours: 24, steps: […]}}"],
     } -%}
     {%- set funnel = {

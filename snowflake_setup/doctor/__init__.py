@@ -40,7 +40,7 @@ from snowflake_setup.doctor.findings import (
 )
 from snowflake_setup.expected import expected_files
 from snowflake_setup.loads import Raw, first
-from snowflake_setup.session import SnowflakeError, github_token
+from snowflake_setup.session import DOES_NOT_EXIST, SnowflakeError, github_token
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError
 
@@ -188,6 +188,32 @@ def load(patient: Patient) -> str:
     return str(comparison)
 
 
+def drift(patient: Patient) -> str:
+    """Of the rows that the last build loaded, by the build's own measure."""
+    names = patient.settings.names
+    table = f"{names.database}.{names.marts_schema}.amplitude__load_drift"
+    try:
+        found = patient.session(names.transformer_role).rows(
+            "select project_id, uploaded_date::varchar as day, drifts, missing_keys,"
+            f" undocumented_keys from {table} where drifts is not null"
+            f" and build_number = (select max(build_number) from {table}) order by 2, 1"
+        )
+    except SnowflakeError as error:
+        if error.number != DOES_NOT_EXIST:
+            raise
+        raise LeftOut("no build has made amplitude__load_drift yet") from None
+    if found:
+        row = found[-1]
+        keys = row["undocumented_keys"] or "none", row["missing_keys"] or "none"
+        raise Wrong(
+            f"many rows that project {row['project_id']} uploaded on {row['day']} have"
+            f" another form: {row['drifts']} (new keys: {keys[0]}; missing keys:"
+            f" {keys[1]})",
+            f"select * from {table} where drifts is not null",
+        )
+    return "the last load has the form that the models know"
+
+
 CHECKS: dict[str, Callable[[Patient], str]] = {
     "settings": settings_are_set,
     "clock": clock,
@@ -210,4 +236,5 @@ CHECKS: dict[str, Callable[[Patient], str]] = {
     "workflow's user": snowflake_side.workflow_user,
     "dbt": dbt,
     "ledger against raw": load,
+    "form of the last load": drift,
 }

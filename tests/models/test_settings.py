@@ -43,6 +43,8 @@ RIGHT = {
     "other_build_is_dead": [True, False],
     "attribution_window_days": [0, 30, 1.5],
     "longest_session_hours": [0.5, 24],
+    "drift_share_allowed": [0, 0.05, 1],
+    "drift_rows_allowed": [0, 20],
     "funnels": [
         {},
         funnels(),
@@ -77,6 +79,8 @@ WRONG = {
     "other_build_is_dead": ["yes", 1, None],
     "attribution_window_days": [None, *NUMBERS],
     "longest_session_hours": [0, None, *NUMBERS],
+    "drift_share_allowed": [None, "0.05", True, -0.1, 1.1, 5],
+    "drift_rows_allowed": [None, "20", True, -1, 0.5],
     "funnels": [
         None,
         [],

@@ -33,14 +33,15 @@ SURROGATE_KEYS = {
     "lateness_id",
     "lifecycle_id",
     "lifetime_value_id",
+    "load_drift_id",
     "page_id",
     "period_id",
     "repeat_click_id",
     "retention_id",
     "stickiness_id",
 }
-# What only the reference needs.
-WORKING_COLUMNS = {"duration", "pause"}
+# What only the reference needs, and what a build says of itself.
+WORKING_COLUMNS = {"build_number", "duration", "pause"}
 
 
 def marts(
@@ -98,6 +99,7 @@ def marts(
         ),
         "amplitude__lateness": loads.lateness(counted),
         "amplitude__load_audit": loads.load_audit(rows, reasons, hours, settings),
+        "amplitude__load_drift": loads.load_drift(rows, settings),
         "amplitude__periods": calendar.periods_mart(calendars),
     }
 

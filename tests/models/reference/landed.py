@@ -210,6 +210,13 @@ def moment(value: object) -> datetime | None:
         return None
 
 
+TYPED = {
+    whole_number: ["event_id", "session_id"],
+    number: ["sample_rate", "location_lat", "location_lng"],
+    moment: [*TIMES.values(), "processed_time", "user_creation_time"],
+}
+
+
 def read_rows(landing: Path) -> Iterator[dict]:
     """Every line of every file, typed; of lines that are not JSON only the place."""
     for path in sorted((landing / "events").rglob("*.json*")):
@@ -256,6 +263,21 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
     row["amplitude_session_id"] = (
         None if row["exported_session_id"] == -1 else row["exported_session_id"]
     )
+    row["has_unparsed_field"] = exported.get("app") is not None and (
+        text(exported["app"]) != file.project_id
+    )
+    for read, fields in TYPED.items():
+        for field in fields:
+            value = exported.get(field)
+            row["has_unparsed_field"] |= value is not None and read(value) is None
+    for name, key in {
+        "price": "$price",
+        "quantity": "$quantity",
+        "revenue": "$revenue",
+    }.items():
+        row["has_unparsed_field"] |= (
+            properties.get(key) is not None and row[name] is None
+        )
     landed_row_id = f"{file.key}#{row_number}"
     event_id = row["uuid"] or landed_row_id
     return row | {
@@ -264,6 +286,8 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
         "project_event_id": f"{file.project_id}/{event_id}",
         "project_id": file.project_id,
         "file": file,
+        "keys": exported.keys(),
+        "has_session_id": exported.get("session_id") is not None,
         "is_parsed": is_parsed,
     }
 

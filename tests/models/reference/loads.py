@@ -1,7 +1,11 @@
 """What was exported, what landed, what became of it, and how late it came."""
 
+import gzip
+import json
 from collections import Counter
 from datetime import datetime, timedelta
+
+from sandbox.export_api import EXPORT_DIR
 
 from .landed import LedgerLine
 from .people import grouped
@@ -138,6 +142,53 @@ def is_settled(key: tuple, line: LedgerLine | None, settings: dict) -> bool:
         return False
     accepted = settings["too_large_hours_accepted"]
     return line.status in ("landed", "empty") or hour_id(*key) in accepted
+
+
+# An event with all that Amplitude documents of one.
+with gzip.open(next(EXPORT_DIR.glob("*/*.json.gz"))) as sample:
+    DOCUMENTED = set(json.loads(sample.readline()))
+
+
+def load_drift(rows: list[dict], settings: dict) -> list[dict]:
+    landed = grouped(
+        [
+            row
+            for row in rows
+            if row["is_parsed"]
+            and (not settings["projects"] or row["project_id"] in settings["projects"])
+        ],
+        lambda row: (row["project_id"], row["file"].hour.date()),
+    )
+    found = []
+    for (project_id, day), own in landed.items():
+        counts = {
+            "unparsed_row": sum(row["has_unparsed_field"] for row in own),
+            "no_event_time": sum(row["occurred_at"] is None for row in own),
+            "no_amplitude_id": sum(row["amplitude_id"] is None for row in own),
+            "no_session_id": sum(not row["has_session_id"] for row in own),
+        }
+        new = {",".join(sorted(row["keys"] - DOCUMENTED)) for row in own} - {""}
+        missing = set.intersection(*(DOCUMENTED - row["keys"] for row in own))
+        drifts = [
+            name
+            for name, count in counts.items()
+            if count > settings["drift_rows_allowed"]
+            and count > settings["drift_share_allowed"] * len(own)
+        ]
+        found.append(
+            {
+                "project_id": project_id,
+                "uploaded_date": day,
+                "file_count": len({row["file"].key for row in own}),
+                "row_count": len(own),
+                "undocumented_keys": ";".join(sorted(new)) or None,
+                "missing_keys": ",".join(sorted(missing)) or None,
+                "drifts": ",".join(drifts) or None,
+            }
+            | {f"{name}_count": count for name, count in counts.items()}
+            | {f"{name}_rate": count / len(own) for name, count in counts.items()}
+        )
+    return found
 
 
 def settled_hours(

@@ -108,7 +108,8 @@ parsed as (
 described as (
     select
         *,
-        {{ parse_json("exported['event_properties']", properties) }} as properties
+        {{ parse_json("exported['event_properties']", properties) }} as properties,
+        {{ exported_keys() }} as exported_keys
     from parsed
 ),
 
@@ -250,6 +251,9 @@ final as (
 
         -- lineage
         exported is not null as is_parsed,
+        exported['session_id']::varchar is not null as has_session_id,
+        {{ keys_except("exported_keys", documented_keys()) }} as undocumented_keys,
+        {{ keys_except(documented_keys(), "exported_keys") }} as missing_keys,
         -- the file's folder tells the project, whatever the row says
         coalesce(exported['app']::varchar != project_id, false)::int
         {%- for field, column in typed_fields.items() %}
