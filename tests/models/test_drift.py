@@ -108,6 +108,6 @@ def test_what_many_rows_lack_fails_the_build(warehouse, printed):
     # Of an older load it is shown, and no longer told.
     assert "assert_no_undocumented_key_arrives" not in printed[2].partition("Done.")[2]
     assert warehouse.rows(
-        f"select row_count, unparsed_row_count, round(unparsed_row_rate, 6) from {DRIFT}"
-        " where project_id in ('43', '48') order by row_count"
+        "select row_count, unparsed_row_count, round(unparsed_row_rate, 6)"
+        f" from {DRIFT} where project_id in ('43', '48') order by row_count"
     ) == [(130, 30, 0.230769), (500, 25, 0.05)]
