@@ -110,7 +110,7 @@ class Load:
     name: str
     objects: list[tuple[str, bytes]] = field(default_factory=list)
     ledger: list[Export] = field(default_factory=list)
-    merges: list[tuple[int, int]] = field(default_factory=list)
+    merges: list[tuple[str, int, int]] = field(default_factory=list)
 
     def land(self, landing: Path) -> None:
         for key, data in self.objects:
@@ -324,10 +324,10 @@ def unrecorded(random: Random, recorded: list[Export]) -> Iterator[Export]:
         yield Export(export.project, hour, export.exported_at, [few], form)
 
 
-def merges(random: Random, project: str) -> Iterator[tuple[int, int]]:
+def merges(random: Random, project: str) -> Iterator[tuple[str, int, int]]:
     """Ids that were merged, and into which: chains too, but no circles."""
     first_id = number_of(project)
     ids = [*range(first_id, first_id + 4), first_id + 100, first_id + 101]
     for merged, target in pairwise(ids):
         if random.random() < 0.25:
-            yield merged, target
+            yield project, merged, target

@@ -7,10 +7,12 @@ from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 import duckdb
 import pytest
 import reference
+from conftest import HISTORIES
 from histories import Load, land
 from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
 
@@ -77,14 +79,21 @@ def differences(one: Warehouse, other: Warehouse, models: list[Path]) -> dict:
 
 
 def build_load_by_load(warehouse: Warehouse, loads: list[list[Load]]) -> None:
-    """Land and build; the second and the third build die half-way, and the third is not
-    made good before the fourth. The second leaves out the analyses."""
+    """Land and build. The third build is killed, and nothing rebuilt before the fourth
+    load. Before the others some models are built alone: base, or any. The second leaves
+    out the analyses."""
+    random = Random("builds")
     for number, parts in enumerate(loads):
         land(warehouse.landing, parts)
-        if number in (1, 2):
+        if number == 2:
+            warehouse.kill_run(after=random.randint(5, 40))
+            continue
+        if number == 1:
             warehouse.run("--select", "base_amplitude__events+1")
-        if number != 2:
-            warehouse.run(*["--exclude", "tag:analyses"] * (number == 1))
+        if number == 3:
+            some = random.sample([model.stem for model in compared()], 12)
+            warehouse.run("--select", *some)
+        warehouse.run(*["--exclude", "tag:analyses"] * (number == 1))
 
 
 @on_duckdb
@@ -106,8 +115,9 @@ SETTINGS = {
     "reporting_timezone": "America/New_York",
     "duplicate_window_days": 7,
     "inactive_event_types": ["session_start"],
-    "excluded_traffic": [],
+    "excluded_traffic": ["internal"],
     "attribution_window_days": 7,
+    "projects": [str(100 + number) for number in range(5, HISTORIES)],
     "funnels": {
         "buy": {
             "order": "this",
@@ -132,6 +142,15 @@ SETTINGS = {
                 },
             ],
         },
+        "again": {
+            "order": "this",
+            "window_hours": 2,
+            "steps": [
+                {"name": "Bought", "event_type": "Bought"},
+                {"name": "Any", "event_type": ["Bought", "Product Viewed"]},
+                {"name": "Again", "event_type": "Bought"},
+            ],
+        },
     },
 }
 
@@ -142,13 +161,16 @@ def test_merges_that_come_late_equal_merges_from_the_start(
 ):
     """With other settings too."""
     settings = ("--vars", json.dumps(SETTINGS | {"use_merges": True}))
+    project = with_internal_traffic(tmp_path)
     late = open_duckdb(tmp_path / "landing", tmp_path)
-    for parts in (loads[0] + loads[1], loads[2] + loads[3]):
+    late.project = project
+    for parts in (loads[0], loads[1], loads[2] + loads[3]):
         land(late.landing, parts)
         add_merges(late, parts)
         late.run(*settings)
     (tmp_path / "whole").mkdir()
     whole = open_duckdb(landing_of_all, tmp_path / "whole")
+    whole.project = project
     for parts in loads:
         add_merges(whole, parts)
     whole.run(*settings)
@@ -157,6 +179,14 @@ def test_merges_that_come_late_equal_merges_from_the_start(
     merges = [merge for parts in loads for part in parts for merge in part.merges]
     found = reference.differences(whole, SETTINGS | {"use_merges": True}, merges)
     assert not found, told(found)
+
+
+def with_internal_traffic(folder: Path) -> Path:
+    """The project, with a rule that the people of one device are internal."""
+    project = Path(shutil.copytree(REPOSITORY / "dbt", folder / "dbt"))
+    with (project / "seeds/traffic_rules.csv").open("a") as rules:
+        rules.write("internal,device_id,%-2,a test\n")
+    return project
 
 
 def add_merges(warehouse: Warehouse, parts: list[Load]) -> None:
@@ -168,10 +198,10 @@ def add_merges(warehouse: Warehouse, parts: list[Load]) -> None:
             " merged_amplitude_id bigint, merge_event_time timestamp,"
             " merge_server_time timestamp, project_id bigint)"
         )
-        for merged, target in [merge for part in parts for merge in part.merges]:
+        for project, merged, target in [one for part in parts for one in part.merges]:
             connection.execute(
                 "insert into amplitude.merges values"
-                f" ({target}, {merged}, '2026-02-01', '2026-02-01', {target // 1000})"
+                f" ({target}, {merged}, '2026-02-01', '2026-02-01', {project})"
             )
 
 

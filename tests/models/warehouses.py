@@ -3,11 +3,13 @@
 import datetime
 import json
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -91,6 +93,23 @@ class Warehouse:
         )
         assert run.returncode == 0, run.stdout
         return run.stdout
+
+    def kill_run(self, after: int) -> None:
+        """`kill -9` a `dbt build` when it has made so many models."""
+        command = [DBT_COMMAND, "--no-use-colors", "build"]
+        with subprocess.Popen(
+            [*command, "--exclude-resource-type", "test", "unit_test"],
+            cwd=REPOSITORY,
+            env=os.environ | self.environment() | {"PYTHONUNBUFFERED": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        ) as run:
+            made = (line for line in run.stdout if " OK " in line)
+            for _ in islice(made, after):
+                pass
+            run.kill()
+        assert run.returncode == -signal.SIGKILL
 
     def environment(self) -> dict[str, str]:
         return {

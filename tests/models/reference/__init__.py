@@ -18,8 +18,8 @@ from . import audience, behaviour, calendar, landed, loads, people, revenue, sta
 if TYPE_CHECKING:
     from warehouses import Warehouse
 
-PROJECT = Path(__file__).parents[3] / "dbt/dbt_project.yml"
-DEFAULTS = yaml.safe_load(PROJECT.read_text())["vars"]
+PROJECT = Path(__file__).parents[3] / "dbt"
+DEFAULTS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
 # Hashes of what is compared itself. Those of sessions and users are compared too.
 SURROGATE_KEYS = {
     "active_users_id",
@@ -47,14 +47,15 @@ WORKING_COLUMNS = {"build_number", "duration", "pause"}
 def marts(
     landing: Path,
     settings: dict | None = None,
-    merges: Iterable[tuple[object, object]] = (),
+    merges: Iterable[tuple[str, object, object]] = (),
+    project: Path = PROJECT,
 ) -> dict[str, list[dict]]:
     """The rows of every mart.
 
-    `settings` are variables that differ from dbt_project.yml; `merges` are pairs of a
-    merged Amplitude id and the id that it was merged into.
+    `settings` are variables that differ from dbt_project.yml; `merges` are project,
+    merged Amplitude id and the id that it was merged into; the seeds are the project's.
     """
-    settings = DEFAULTS | (settings or {})
+    settings = DEFAULTS | (settings or {}) | {"seeds": project / "seeds"}
     rows = list(landed.read_rows(landing))
     ledger = list(landed.read_ledger(landing))
     hours = staged.upload_hours(ledger)
@@ -107,12 +108,12 @@ def marts(
 def differences(
     warehouse: "Warehouse",
     settings: dict | None = None,
-    merges: Iterable[tuple[object, object]] = (),
+    merges: Iterable[tuple[str, object, object]] = (),
     expected: dict[str, list[dict]] | None = None,
 ) -> dict[str, tuple[list[str], list[str]]]:
     """By mart: the rows only in the warehouse, and those only in the reference."""
     if expected is None:
-        expected = marts(warehouse.landing, settings, merges)
+        expected = marts(warehouse.landing, settings, merges, warehouse.project)
     found = {}
     for name, rows in expected.items():
         built = as_texts(warehouse.table(f"amplitude.{name}"))

@@ -64,8 +64,8 @@ def like(value: str | None, pattern: str) -> bool:
     return bool(re.fullmatch("".join(parts), value or "", re.IGNORECASE | re.DOTALL))
 
 
-def seed(name: str) -> list[dict[str, str]]:
-    with (SEEDS / f"{name}.csv").open() as lines:
+def seed(name: str, folder: Path = SEEDS) -> list[dict[str, str]]:
+    with (folder / f"{name}.csv").open() as lines:
         return list(csv.DictReader(lines))
 
 
@@ -153,10 +153,12 @@ def removal_reasons(
 
 
 def merged_ids(merges: Iterable[tuple], project_id: str) -> dict[str, str]:
-    """Into which id each was merged, along the whole chain."""
-    last: dict[str, tuple] = {}
-    for merged, target in merges:
+    """Into which id each was merged, along the whole chain; none if it is a circle."""
+    last: dict[str, str] = {}
+    for project, merged, target in merges:
         merged, target = str(merged), str(target)
+        if project != project_id:
+            continue
         if merged != target and (merged not in last or target < last[merged]):
             last[merged] = target
     found = {}
@@ -165,7 +167,7 @@ def merged_ids(merges: Iterable[tuple], project_id: str) -> dict[str, str]:
         while at in last and at not in passed:
             passed.add(at)
             at = last[at]
-        found[start] = at
+        found[start] = start if at in passed else at
     return found
 
 
@@ -222,7 +224,7 @@ def events(
     """Events as Amplitude counts them, of everybody."""
     reasons = removal_reasons(rows, ledger, settings)
     owners = identities(rows, merges, settings)
-    rules = seed("traffic_rules")
+    rules = seed("traffic_rules", settings["seeds"])
     projects = settings["projects"]
     found = []
     for row in rows:
