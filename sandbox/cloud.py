@@ -20,6 +20,7 @@ from sandbox import snowflake_stage
 from sandbox.aws import REGION, ROOT_KEY, aws
 from sandbox.snowflake import emulator, run
 from sandbox.snowflake_account import PIPE_QUEUE
+from snowflake_setup.loads import PIPES
 
 SNOWFLAKE_USER = snowflake_stage.USER_ARN.rpartition("/")[2]
 MAY_ASSUME_ANY_ROLE = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
@@ -68,13 +69,12 @@ class Cloud:
                     QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
                 )
         for key in keys:
-            for table in ("events", "ledger"):
+            for table, pipe in PIPES.items():
                 _, found, name = f"/{key}".partition(f"/{table}/")
                 if found:
                     run(
                         self.variables,
-                        f"alter pipe raw.amplitude.{table}_pipe"
-                        f" refresh prefix = '{name}'",
+                        f"alter pipe raw.amplitude.{pipe} refresh prefix = '{name}'",
                     )
         return len(keys)
 

@@ -31,6 +31,7 @@ from sandbox import snowflake_account, snowflake_shims
 from sandbox.run import run as run_command
 from sandbox.run import split_command
 from sandbox.snowflake_copy import loaded_names
+from snowflake_setup.loads import PIPES
 
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API")
 
@@ -145,7 +146,7 @@ def deploy(variables: dict[str, str], landing: Path) -> None:
 def load(variables: dict[str, str]) -> None:
     """Load every file of the landing that is not loaded yet, through the pipes."""
     raw = variables["SNOWFLAKE_RAW_DATABASE"]
-    for pipe in ("events_pipe", "ledger_pipe"):
+    for pipe in PIPES.values():
         run(variables, f"alter pipe {raw}.amplitude.{pipe} refresh")
     history = run(
         variables,

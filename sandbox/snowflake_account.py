@@ -188,14 +188,17 @@ def describe_stage(cursor: Cursor, match: re.Match) -> list[str]:
 
 
 @answers(
-    r"drop\s+(?P<kind>role|user|warehouse|pipe|(?:storage\s+)?integration)\s+" + NAME
+    r"drop\s+(?P<kind>role|user|warehouse|pipe|(?:storage\s+)?integration)\s+"
+    r"(?P<lenient>if\s+exists\s+)?" + NAME
 )
 def drop_account_object(cursor: Cursor, match: re.Match) -> list[str]:
-    """`drop …` of something that exists; a pipe forgets what it has loaded."""
+    """`drop … [if exists]`; a pipe forgets what it has loaded."""
     if match["kind"].lower() == "pipe":
         key = "PIPE", full_name(cursor, match["name"])
     else:
         key = key_of(match["kind"], match["name"])
+    if match["lenient"] and key not in account_objects:
+        return [DONE]
     definition(key)
     del account_objects[key]
     alterations.pop(key, None)

@@ -1,4 +1,4 @@
-"""COPY INTO of newline-delimited JSON, as Snowflake does it, for the emulator.
+"""COPY INTO of lines, as JSON or as text, as Snowflake does it, for the emulator.
 
 fakesnow reads such a file with DuckDB's JSON reader, which knows no metadata columns
 and refuses a whole file for one lone surrogate. Here each line becomes a row of a
@@ -57,13 +57,15 @@ def copy_into(
     table_stages: Any,
     params: Any = None,
 ) -> str:
-    """COPY INTO a table from JSON files of a stage; other formats are fakesnow's.
+    """COPY INTO a table from files of a stage, as JSON or as CSV whose only value is
+    the whole line; other formats are fakesnow's.
 
     Returns the SQL of the answer, which has been run: fakesnow's contract.
     """
     options = {param.this.name.upper(): param for param in copy.args["params"]}
     file_format = format_options(connection, options.get("FILE_FORMAT"))
-    if str(file_format.get("TYPE")).upper() != "JSON":
+    is_json = str(file_format.get("TYPE")).upper() == "JSON"
+    if not is_json and str(file_format.get("FIELD_DELIMITER")).upper() != "NONE":
         return fakesnow_copy_into(
             connection, database, schema, copy, table_stages, params
         )
@@ -95,8 +97,8 @@ def copy_into(
         if not is_asked_for(file, name.removeprefix(folder), options):
             continue
         try:
-            lines = read_lines(file, name, replace_invalid)
-            load_lines(connection, lines, select, copy.this)
+            lines = read_lines(file, name, replace_invalid, is_json)
+            load_lines(connection, lines, select, copy.this, is_json)
             status, count, error = "LOADED", lines.num_rows, None
         except ValueError as unreadable:
             status, count, error = "LOAD_FAILED", 0, str(unreadable)
@@ -128,7 +130,8 @@ def refuse_unknown(
 ) -> None:
     """Refuse what Snowflake would heed and the code here would pass over."""
     known = {"FILE_FORMAT", "PATTERN", "ON_ERROR", "FILES", "FORCE"}
-    unknown = options.keys() - known - {"LOAD_UNCERTAIN_FILES", PIPE, PREFIX}
+    known |= {"LOAD_UNCERTAIN_FILES", "TRUNCATECOLUMNS"}
+    unknown = options.keys() - known - {PIPE, PREFIX}
     unknown |= {
         name
         for name in ("STRIP_OUTER_ARRAY", "STRIP_NULL_VALUES")
@@ -139,7 +142,7 @@ def refuse_unknown(
     if not isinstance(copy.args["files"][0], exp.Subquery):
         unknown.add("FROM without (SELECT …)")
     if unknown:
-        raise refusal(f"Not emulated for JSON: {', '.join(sorted(unknown))}.")
+        raise refusal(f"Not emulated: {', '.join(sorted(unknown))}.")
 
 
 def option(options: dict[str, exp.Expr], name: str, default: str) -> str:
@@ -169,11 +172,14 @@ def is_asked_for(file: Path, name: str, options: dict[str, exp.Expr]) -> bool:
     return True
 
 
-def read_lines(file: Path, name: str, replace_invalid: bool) -> pyarrow.Table:
+def read_lines(
+    file: Path, name: str, replace_invalid: bool, is_json: bool
+) -> pyarrow.Table:
     """The non-empty lines of a file, with the metadata columns of a staged file.
 
-    Lines end at LF and nowhere else: U+2028 is text. Compression is told from the
-    bytes. With `replace_invalid` what is not Unicode becomes U+FFFD.
+    Lines end at LF or CR LF and nowhere else: U+2028 is text. Compression is detected
+    from the bytes. With `replace_invalid` bytes that are not UTF-8 become U+FFFD, and
+    halves of surrogate pairs too where the format is JSON.
 
     Raises ValueError for a gzip file that is broken or cut short.
     """
@@ -187,7 +193,8 @@ def read_lines(file: Path, name: str, replace_invalid: bool) -> pyarrow.Table:
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
             numbers.append(number)
-            lines.append(replace_invalid_characters(line) if replace_invalid else line)
+            line = line.removesuffix(b"\r")
+            lines.append(replaced(line, is_json) if replace_invalid else line)
     changed = datetime.fromtimestamp(file.stat().st_mtime, UTC).replace(tzinfo=None)
     constants = {
         "METADATA$FILENAME": name,
@@ -204,20 +211,24 @@ def read_lines(file: Path, name: str, replace_invalid: bool) -> pyarrow.Table:
     return pyarrow.table(columns)
 
 
-def replace_invalid_characters(line: bytes) -> bytes:
-    """The line with every invalid byte and every lone surrogate escape replaced."""
+def replaced(line: bytes, is_json: bool) -> bytes:
+    """The line without invalid bytes, and without lone surrogates if it is JSON."""
     text = line.decode(errors="replace")
-    if r"\ud" in text or r"\uD" in text:
+    if is_json and (r"\ud" in text or r"\uD" in text):
         text = ESCAPE.sub(lambda m: r"\ufffd" if m["lone"] else m[0], text)
     return text.encode()
 
 
 def load_lines(
-    connection: Any, lines: pyarrow.Table, select: exp.Select, target: exp.Expr
+    connection: Any,
+    lines: pyarrow.Table,
+    select: exp.Select,
+    target: exp.Expr,
+    is_json: bool,
 ) -> None:
     """Insert what `select` makes of the lines: all of them, or none.
 
-    Raises ValueError naming the first line that is not JSON.
+    Raises ValueError naming the first line that is not JSON, if the format is JSON.
     """
     connection.register("copied_lines", lines)
     try:
@@ -225,9 +236,10 @@ def load_lines(
             'select min("METADATA$FILE_ROW_NUMBER") from copied_lines'
             ' where not json_valid("$1")'
         ).fetchall()
-        if invalid:
+        if invalid and is_json:
             raise ValueError(f"Error parsing JSON: line {invalid}")
-        source = 'select * replace ("$1"::json as "$1") from copied_lines'
+        type_ = "json" if is_json else "varchar"
+        source = f'select * replace ("$1"::{type_} as "$1") from copied_lines'
         rows = exp.select(*select.transform(name_column).expressions).from_(
             parse_one(source, read="duckdb").subquery("staged")
         )

@@ -241,6 +241,8 @@ create or replace macro _fs_global.main.sf_to_varchar(value) as
     else cast(value as varchar) end;
 create or replace macro _fs_global.main.sf_as_varchar(variant) as
     case when json_type(variant) = 'VARCHAR' then variant ->> '$' end;
+create or replace macro _fs_global.main.sf_as_object(variant) as
+    case when json_type(variant) = 'OBJECT' then variant end;
 create or replace macro _fs_global.main.sf_typeof(variant) as
     case json_type(variant)
         when 'NULL' then 'NULL_VALUE'
@@ -303,9 +305,12 @@ def translate(original: Callable, cursor: Cursor, expression: exp.Expr, params: 
     return translated
 
 
+CONVERSIONS = ("AS_VARCHAR", "AS_OBJECT")
+
+
 def translate_variant_function(function: exp.Func) -> None:
-    """typeof, object_keys, as_varchar and to_varchar of a VARIANT, array_except and
-    array_sort: unknown to fakesnow, or answered as DuckDB would."""
+    """typeof, object_keys, as_varchar, as_object and to_varchar of a VARIANT,
+    array_except and array_sort: fakesnow does not know them, or answers as DuckDB."""
     if isinstance(function, exp.Typeof):
         function.replace(macro("sf_typeof", function.this))
     elif isinstance(function, exp.JSONKeys):
@@ -316,8 +321,9 @@ def translate_variant_function(function: exp.Func) -> None:
         function.replace(macro("sf_array_sort", function.this))
     elif isinstance(function, exp.ToChar) and not function.args.get("format"):
         function.replace(exp.cast(function.this, "varchar"))
-    elif isinstance(function, exp.Anonymous) and function.name.upper() == "AS_VARCHAR":
-        function.replace(macro("sf_as_varchar", function.expressions[0]))
+    elif isinstance(function, exp.Anonymous) and function.name.upper() in CONVERSIONS:
+        name = f"sf_{function.name.lower()}"
+        function.replace(macro(name, function.expressions[0]))
 
 
 def translate_try_cast_to_timestamp(cast: exp.TryCast) -> None:
@@ -420,8 +426,8 @@ def refuse_ambiguous_merge(cursor: Cursor, merge: exp.Merge) -> None:
 
 
 @replaces(fakesnow.cursor, "copy_into")
-def copy_json(original: Callable, *args: Any) -> str:
-    """JSON files with metadata columns, PATTERN and ON_ERROR; see snowflake_copy."""
+def copy_lines(original: Callable, *args: Any) -> str:
+    """Lines with metadata columns, PATTERN and ON_ERROR; see snowflake_copy."""
     return copy_into(original, *args)
 
 

@@ -23,7 +23,9 @@ MOST_FILES_AT_ONCE = 1000
 # A pipe's load history, and so its errors, lasts this long.
 HISTORY_LASTS_DAYS = 14
 NAMED_AT_MOST = 20
-TABLES = ("events", "ledger")
+# The pipe that loads each raw table; a table is named as its folder in the landing.
+PIPES = {"events": "event_lines_pipe", "ledger": "ledger_pipe"}
+TABLES = tuple(PIPES)
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,7 @@ class Raw:
         return f"{self._schema}.{table}"
 
     def pipe(self, table: str) -> str:
-        return f"{self._schema}.{table}_pipe"
+        return f"{self._schema}.{PIPES[table]}"
 
     def is_pipe_idle(self, table: str) -> bool:
         """Whether nothing waits in the pipe that might load a file on its own."""
@@ -185,7 +187,7 @@ class Raw:
         [pipe] = [
             row
             for row in self._session.rows(f"show pipes in schema {self._schema}")
-            if row["name"].lower() == f"{table}_pipe"
+            if row["name"].lower() == PIPES[table]
         ] or [{"definition": ""}]
         copy = re.search(r"\bcopy\s+into\b.*", pipe["definition"], re.I | re.S)
         without_pattern, patterns = re.subn(

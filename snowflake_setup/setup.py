@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager
 
 from ingest.settings import SettingsError
 from snowflake_setup import deploy
+from snowflake_setup.loads import PIPES
 from snowflake_setup.session import DOES_NOT_EXIST, Session, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack
@@ -25,7 +26,6 @@ OTHER_NAMES = (
     "SNOWFLAKE_DATABASE",
     "SNOWFLAKE_MARTS_SCHEMA",
 )
-PIPES = ("events_pipe", "ledger_pipe")
 
 
 def cloud_setup(
@@ -169,7 +169,7 @@ def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
         if error.number != DOES_NOT_EXIST:
             raise
         rows = []
-    ours = [row for row in rows if row["name"].lower() in PIPES]
+    ours = [row for row in rows if row["name"].lower() in PIPES.values()]
     queues = {
         row["notification_channel"] for row in ours if row["notification_channel"]
     }

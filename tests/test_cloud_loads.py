@@ -86,7 +86,7 @@ def command(variables: dict[str, str], *arguments: str) -> Finished:
 
 
 def refresh(variables: dict[str, str]) -> None:
-    for pipe in ("events_pipe", "ledger_pipe"):
+    for pipe in ("event_lines_pipe", "ledger_pipe"):
         run(variables, f"alter pipe raw.amplitude.{pipe} refresh")
 
 
@@ -148,11 +148,11 @@ def test_of_old_exports_only_all_of_them_are_looked_at(landing):
 def test_the_pipes_own_copy_gives_the_rows_that_duckdb_reads(variables, landing):
     """Row for row, in the order of each file: the raw tables of both targets."""
     refresh(variables)
-    for table in ("events", "ledger"):
+    for table, column in {"events": "raw_line", "ledger": "raw_json"}.items():
         loaded = defaultdict(list)
         for name, text in run(
             variables,
-            f"select filename, raw_json::varchar from raw.amplitude.{table}"
+            f"select filename, {column}::varchar from raw.amplitude.{table}"
             " order by filename, file_row_number",
         ):
             loaded[name].append(json.loads(text))
@@ -286,12 +286,15 @@ def test_rows_deleted_twice_come_back_and_a_table_that_was_dropped(variables, la
 
 def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):
     age(landing, days=8)
-    pause = "alter pipe raw.amplitude.events_pipe set pipe_execution_paused = {}"
+    pause = "alter pipe raw.amplitude.event_lines_pipe set pipe_execution_paused = {}"
     run(variables, pause.format("true"))
     try:
         finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
         assert finished.returncode == 1
-        assert "events_pipe any more, which still has files waiting" in finished.stdout
+        assert (
+            "event_lines_pipe any more, which still has files waiting"
+            in finished.stdout
+        )
         assert not [key for key in counts(variables) if key.startswith("events/")]
     finally:
         run(variables, pause.format("false"))

@@ -595,7 +595,7 @@ def test_the_doctor_finds_wrong_settings(well, changes, told):
 # Each fault is planted, and mended by nothing but the commands that the doctor gives.
 
 INTEGRATION = "alter storage integration amplitude_landing"
-PIPE = "alter pipe raw.amplitude.events_pipe set"
+PIPE = "alter pipe raw.amplitude.event_lines_pipe set"
 ROLE = f"{STACK}-snowflake"
 
 
@@ -689,7 +689,7 @@ def old_queue(world: World) -> None:
                 f" = ('s3://{BUCKET}/{PREFIX}events/')"
             ),
             ("AWS role's trust", "with the external id"): by_trust(another_external_id),
-            ("pipes", "events_pipe is PAUSED"): by_sql(
+            ("pipes", "event_lines_pipe is PAUSED"): by_sql(
                 f"{PIPE} pipe_execution_paused = true"
             ),
             ("notification", "tell the pipes' queue of amplitude/ledger/"): notify(
@@ -775,7 +775,7 @@ COUNTED = (
 @pytest.mark.parametrize(
     "state, mend",
     [
-        ("STOPPED_STAGE_ALTERED", "drop pipe raw.amplitude.events_pipe"),
+        ("STOPPED_STAGE_ALTERED", "drop pipe raw.amplitude.event_lines_pipe"),
         ("STOPPED_MISSING_TABLE", "make cloud-setup AGAIN=1"),
         ("STALLED_EXECUTION_ERROR", "select system$pipe_force_resume"),
     ],
@@ -784,7 +784,7 @@ def test_of_a_pipe_that_stands_still_the_state_is_told(well, state, mend):
     status = {"executionState": state, "error": "why"}
     with patch.object(Session, "pipe_status", lambda self, pipe: status):
         found = well.doctor()
-    assert f"events_pipe is {state} why" in found.wrong["pipes"]
+    assert f"event_lines_pipe is {state} why" in found.wrong["pipes"]
     assert any(line.startswith(mend) for line in found.mends["pipes"])
     assert "make load-missing" in found.mends["pipes"]
 

@@ -1,10 +1,10 @@
-{#- Marks what is whole with two chr(1), what is not with one on each side. -#}
+{#- Escaped backslashes and whole pairs are set aside as chr(1) and chr(2), which no JSON
+    text holds, so that what is left of the pattern is a half. -#}
 {%- macro replace_lone_surrogates(raw_json) -%}
-    {%- set hex = "[0-9a-fA-F]" -%}
-    {%- set pair = "\\\\u[dD][89abAB]" ~ hex ~ "{2}\\\\u[dD][c-fC-F]" ~ hex ~ "{2}" -%}
-    {%- set half = "\\\\u[dD][89a-fA-F]" ~ hex ~ "{2}" -%}
-    {%- set whole = "\\\\\\\\|" ~ pair -%}
-    replace(regexp_replace(regexp_replace(
-        {{ raw_json }}, '({{ whole }})|({{ half }})', '\1' || chr(1) || '\2' || chr(1), 'g'
-    ), chr(1) || '\\u' || '{{ hex }}{4}' || chr(1), '\\ufffd', 'g'), chr(1) || chr(1), '')
+    {%- set hex, every = "[0-9a-fA-F]{2}", ", 'g'" if target.type == "duckdb" else "" -%}
+    {%- set pair = "\\\\u([dD][89abAB]" ~ hex ~ ")\\\\u([dD][c-fC-F]" ~ hex ~ ")" -%}
+    replace(replace(regexp_replace(regexp_replace(
+        replace({{ raw_json }}, $$\\$$, chr(1)),
+        $${{ pair }}$$, chr(2) || $$\1$$ || chr(2) || $$\2$${{ every }}
+    ), $$\\u[dD][89a-fA-F]{{ hex }}$$, chr(2) || 'fffd'{{ every }}), chr(2), $$\u$$), chr(1), $$\\$$)
 {%- endmacro -%}

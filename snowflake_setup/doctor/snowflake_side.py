@@ -11,13 +11,14 @@ from snowflake_setup.doctor.findings import (
     Patient,
     Wrong,
 )
-from snowflake_setup.loads import Raw, first
+from snowflake_setup.loads import PIPES, Raw, first
 from snowflake_setup.session import DOES_NOT_EXIST, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import aws_errors
 
 COLUMNS = {
     "events": {
+        "raw_line": "varchar",
         "raw_json": "variant",
         "filename": "varchar",
         "file_row_number": "number",
@@ -180,7 +181,7 @@ def pipes(patient: Patient) -> str:
     waiting, wrong, mends = 0, [], []
     for table in COLUMNS:
         pipe = raw.pipe(table)
-        row = shown.get(f"{table}_pipe")
+        row = shown.get(PIPES[table])
         if not row:
             wrong.append(f"there is no {pipe}")
             mends += [AGAIN, LOAD_MISSING]
@@ -237,7 +238,7 @@ def raw_tables(patient: Patient) -> str:
             if column not in types:
                 wrong.append(f"{name} has no {column}: it was made otherwise")
                 mends.append(f"alter table {name} add column {column} {type_}")
-            elif column == "raw_json" and types[column] != type_:
+            elif column.startswith("raw_") and not types[column].startswith(type_):
                 wrong.append(f"{name}.{column} is {types[column]}, not {type_}")
                 mends += [f"alter table {name} rename to {name}_old", AGAIN]
                 mends.append("make load-missing, when the pipes run again")

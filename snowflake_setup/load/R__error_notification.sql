@@ -11,7 +11,7 @@
     aws_sns_role_arn = '{{ error_role_arn }}'
     comment = 'Errors of the pipes that load the Amplitude landing';
 
-    alter pipe {{ raw_database }}.{{ raw_schema }}.events_pipe
+    alter pipe {{ raw_database }}.{{ raw_schema }}.event_lines_pipe
     set error_integration = {{ error_integration }};
     alter pipe {{ raw_database }}.{{ raw_schema }}.ledger_pipe
     set error_integration = {{ error_integration }};

@@ -13,8 +13,10 @@ grant usage
 on stage {{ raw_database }}.{{ raw_schema }}.landing to role {{ loader_role }};
 grant usage
 on file format {{ raw_database }}.{{ raw_schema }}.ndjson to role {{ loader_role }};
+grant usage
+on file format {{ raw_database }}.{{ raw_schema }}.lines to role {{ loader_role }};
 grant monitor, operate
-on pipe {{ raw_database }}.{{ raw_schema }}.events_pipe to role {{ loader_role }};
+on pipe {{ raw_database }}.{{ raw_schema }}.event_lines_pipe to role {{ loader_role }};
 grant monitor, operate
 on pipe {{ raw_database }}.{{ raw_schema }}.ledger_pipe to role {{ loader_role }};
 

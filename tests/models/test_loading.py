@@ -221,18 +221,27 @@ def assert_projects_are_apart(warehouse: Warehouse) -> None:
     )
 
 
+# Lines that the ingest takes for objects, and that are not JSON.
+BROKEN_LINES = ["{not JSON}", '{"uuid": "cut", "event_type": "Se}']
+
+
 def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
+    """A broken line stops the build until it is allowed, and costs no other line."""
     lines = odd_lines()
-    landing = land_lines(tmp_path, *lines)
+    landing = land_lines(tmp_path, *lines[:5], *BROKEN_LINES, *lines[5:])
     land_another_project(landing)
     on_duckdb = open_duckdb(landing, tmp_path)
-    on_duckdb.build()
     with emulator(landing) as variables:
         on_snowflake = open_snowflake(landing, tmp_path, variables)
-        on_snowflake.build()
         for warehouse in (on_duckdb, on_snowflake):
+            check = "assert_every_landed_line_is_json"
+            run = warehouse.try_build("--select", f"+{check}")
+            assert run.returncode != 0
+            assert f"Failure in test {check}" in run.stdout
+            warehouse.build("--vars", "'unparsed_lines_allowed: 2'")
             counted = "select count(*) from {} where project_id = '5'"
-            assert warehouse.value(counted.format(BASE)) == len(lines)
+            landed = warehouse.value(counted.format(BASE))
+            assert landed == len(lines) + len(BROKEN_LINES)
             assert warehouse.value(counted.format(STAGED)) == len(lines)
             assert_projects_are_apart(warehouse)
             assert_amounts_and_times_are_bounded(warehouse)

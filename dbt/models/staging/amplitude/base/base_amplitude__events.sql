@@ -89,7 +89,7 @@ parsed as (
     select
         *,
         {{ landing_key("filename", "events") }} as landing_key,
-        {{ parse_json("raw_json", exported_fields()) }} as exported
+        {{ parse_line(exported_fields()) }} as exported
     from landed
     {% if is_incremental() -%}
         -- by row, because Snowpipe may load a large file in several transactions
