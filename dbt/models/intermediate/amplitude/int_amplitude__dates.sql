@@ -14,7 +14,7 @@ bounds as (
 ),
 
 final as (
-    select bounds.first_date + item.value::int as calendar_date
+    select {{ add_days("bounds.first_date", "item.value::int") }} as calendar_date
     from bounds, {{ unnest_numbers("bounds.day_count") }}
 )
 

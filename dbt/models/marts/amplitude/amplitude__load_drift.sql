@@ -1,4 +1,9 @@
-{% set measures = ["unparsed_row", "no_event_time", "no_amplitude_id", "no_session_id"] %}
+{% set measures = [
+    "unparsed_row",
+    "no_event_time",
+    "no_amplitude_id",
+    "no_session_id",
+] %}
 
 with
 
@@ -14,15 +19,15 @@ days as (
         count(distinct landing_key) as file_count,
         sum(row_count)::bigint as row_count,
         {% for measure in measures -%}
-            sum({{ measure }}_count)::bigint as {{ measure }}_count,
+        sum({{ measure }}_count)::bigint as {{ measure }}_count,
         {% endfor -%}
         {% for key in exported_fields() | sort -%}
-            sum(
-                case
-                    when contains(',' || missing_keys || ',', ',{{ key }},')
-                        then row_count
-                end
-            ) as missing_count_{{ loop.index }},
+        sum(
+            case
+                when contains(',' || missing_keys || ',', ',{{ key }},')
+                    then row_count
+            end
+        ) as missing_count_{{ loop.index }},
         {% endfor -%}
         max(build_number) as build_number
     from file_contents
@@ -59,19 +64,19 @@ final as (
         days.file_count,
         days.row_count,
         {% for measure in measures -%}
-            days.{{ measure }}_count,
-            days.{{ measure }}_count / days.row_count::double as {{ measure }}_rate,
+        days.{{ measure }}_count,
+        days.{{ measure }}_count / days.row_count::double as {{ measure }}_rate,
         {% endfor -%}
         undocumented.undocumented_keys,
         nullif(
             rtrim(
                 ''
                 {%- for key in exported_fields() | sort %}
-                    || case
-                        when days.missing_count_{{ loop.index }} = days.row_count
-                            then '{{ key }},'
-                        else ''
-                    end
+                || case
+                    when days.missing_count_{{ loop.index }} = days.row_count
+                        then '{{ key }},'
+                    else ''
+                end
                 {%- endfor %},
                 ','
             ),
@@ -81,14 +86,14 @@ final as (
             rtrim(
                 ''
                 {%- for measure in measures %}
-                    || case
-                        when
-                            days.{{ measure }}_count > {{ variable("drift_rows_allowed") }}
-                            and days.{{ measure }}_count
-                            > days.row_count * {{ variable("drift_share_allowed") }}
-                            then '{{ measure }},'
-                        else ''
-                    end
+                || case
+                    when
+                        days.{{ measure }}_count > {{ variable("drift_rows_allowed") }}
+                        and days.{{ measure }}_count
+                        > days.row_count * {{ variable("drift_share_allowed") }}
+                        then '{{ measure }},'
+                    else ''
+                end
                 {%- endfor %},
                 ','
             ),

@@ -35,9 +35,9 @@ counted as (
     from landed
     where
         is_parsed
-        {% if is_increment() -%}
-            and landing_key in (select landing_key from changed_files)
-        {%- endif %}
+    {% if is_increment() -%}
+        and landing_key in (select landing_key from changed_files)
+    {%- endif %}
     group by 1, 2, 3
 ),
 

@@ -1,5 +1,6 @@
--- A returned row is a project whose staged events that earn are not as many as the events
--- of its purchases, or whose events in the mart earn another sum than its purchases.
+-- A returned row is a project whose staged events that earn are not as many as the
+-- events of its purchases, or whose events in the mart earn another sum than its
+-- purchases.
 with
 
 staged as (

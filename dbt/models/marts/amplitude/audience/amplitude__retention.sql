@@ -250,9 +250,11 @@ cells as (
         numbered_cells.*,
         coalesce(
             periods.period_ended_date,
-            numbered_cells.cohort_ended_date
-            + lengths.day_count * (numbered_cells.period_number + 1)
-            - case when numbered_cells.period = 'day' then 0 else 1 end
+            {{ add_days(
+                "numbered_cells.cohort_ended_date",
+                "lengths.day_count * (numbered_cells.period_number + 1)"
+                ~ " - case when numbered_cells.period = 'day' then 0 else 1 end"
+            ) }}
         ) as over_date
     from numbered_cells
     inner join lengths on numbered_cells.period = lengths.period

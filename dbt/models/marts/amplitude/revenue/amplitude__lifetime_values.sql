@@ -220,7 +220,8 @@ final as (
             as average_revenue_per_paying_user,
         counted.is_over
         and coalesce(
-            counted.cohort_date + counted.day_number + 1 <= periods.complete_until_date,
+            {{ add_days("counted.cohort_date", "counted.day_number + 1") }}
+            <= periods.complete_until_date,
             false
         ) as is_mature,
         periods.is_before_calendar,
