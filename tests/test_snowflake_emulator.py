@@ -370,6 +370,26 @@ def test_wrong_statements_fail_at_once(variables):
             run(variables, statement)
 
 
+COUNT_SLOWLY = """
+insert into analytics.waiting.counted
+with recursive numbers as (
+    select 1 as number union all select number + 1 from numbers where number < 80000
+)
+select count(*) from numbers
+"""
+
+
+def test_a_statement_that_is_sent_again_runs_once(variables):
+    """A connector that has no answer within its time-out sends its request again."""
+    with connect(variables) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema if not exists analytics.waiting")
+        cursor.execute("create table analytics.waiting.counted (rows_counted int)")
+        connection._socket_timeout = 1
+        cursor.execute(COUNT_SLOWLY)
+        cursor.execute("select rows_counted from analytics.waiting.counted")
+        assert cursor.fetchall() == [(80000,)]
+
+
 # --- dbt through its real adapter -----------------------------------------------------
 
 DBT_PROJECT = {
