@@ -6,7 +6,7 @@
     case
         when {{ text }} < '0001' then null
         when {{ matches(text, day ~ "(" ~ clock ~ ")?") }} then try_cast({{ text }} as timestamp)
-        when {{ matches(text, day ~ clock ~ "(Z|[+-][0-9]{2}(:?[0-9]{2})?)") }} and {{ text }} between '0001-01-02' and '9999-12-31' then {{ in_utc }}('UTC', try_cast({{ zoned }} as timestamptz))::timestamp
+        when {{ matches(text, day ~ clock ~ "(Z|[+-](0[0-9]|1[0-4])(:?[0-5][0-9])?)") }} and {{ text }} between '0001-01-02' and '9999-12-31' then {{ in_utc }}('UTC', try_cast({{ zoned }} as timestamptz))::timestamp
         when {{ number(text) }} between 1000000000000 and 9999999999999 then {{ milliseconds | format("floor(" ~ number(text) ~ ")::bigint") }}
     end
 {%- endmacro -%}

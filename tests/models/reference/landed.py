@@ -96,7 +96,8 @@ PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 HALF = re.compile(r"\\u[dD][89a-fA-F]")
 ISO_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)"
-    r"(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)\s*(Z|UTC|[+-]\d\d(?::?\d\d)?)?)?"
+    r"(?:[T ](\d\d:\d\d(?::\d\d(?:\.\d{1,9})?)?)(Z|[+-](?:0\d|1[0-4])(?::?\d\d)?)?)?",
+    re.ASCII,
 )
 
 
@@ -202,7 +203,7 @@ def moment(value: object) -> datetime | None:
             return None
         day, clock, zone = match.groups()
         clock = re.sub(r"(\.\d{6})\d+", r"\1", clock or "00:00")
-        if zone in (None, "Z", "UTC"):
+        if zone in (None, "Z"):
             zone = "+00:00"
         time = datetime.fromisoformat(f"{day}T{clock}{zone}")
         return time.astimezone(UTC).replace(tzinfo=None)
