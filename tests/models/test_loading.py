@@ -103,6 +103,7 @@ ODD_FIELDS = [
     {"amplitude_attribution_ids": "a string"},
     {"amplitude_attribution_ids": ["an", "array"]},
     {"never_seen_before": {"a": 1}},
+    {"event_properties": '{"a": 1}', "user_properties": ["b"]},
     {"location_lat": "nan", "location_lng": 1e300},
     {"session_id": "1_000", "event_id": 1.5},
     # Revenue that is no number, and as much as there may be.
@@ -238,6 +239,8 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
             run = warehouse.try_build("--select", f"+{check}")
             assert run.returncode != 0
             assert f"Failure in test {check}" in run.stdout
+            assert f"{check}: line 6 of events/5/{DAY}/00/" in run.stdout
+            assert "or allow the lines by the variable" in run.stdout
             warehouse.build("--vars", "'unparsed_lines_allowed: 2'")
             counted = "select count(*) from {} where project_id = '5'"
             landed = warehouse.value(counted.format(BASE))

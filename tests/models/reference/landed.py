@@ -279,6 +279,9 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
         row["has_unparsed_field"] |= (
             properties.get(key) is not None and row[name] is None
         )
+    for field in ("event_properties", "user_properties"):
+        value = exported.get(field)
+        row["has_unparsed_field"] |= value is not None and not isinstance(value, dict)
     landed_row_id = f"{file.key}#{row_number}"
     event_id = row["uuid"] or landed_row_id
     return row | {

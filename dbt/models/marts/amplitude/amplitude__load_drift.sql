@@ -69,7 +69,7 @@ final as (
         {% endfor -%}
         undocumented.undocumented_keys,
         nullif(
-            rtrim(
+            regexp_replace(
                 ''
                 {%- for key in exported_fields() | sort %}
                 || case
@@ -78,12 +78,13 @@ final as (
                     else ''
                 end
                 {%- endfor %},
-                ','
+                ',$',
+                ''
             ),
             ''
         ) as missing_keys,
         nullif(
-            rtrim(
+            regexp_replace(
                 ''
                 {%- for measure in measures %}
                 || case
@@ -95,7 +96,8 @@ final as (
                     else ''
                 end
                 {%- endfor %},
-                ','
+                ',$',
+                ''
             ),
             ''
         ) as drifts,

@@ -1,5 +1,17 @@
--- A returned row is an upload day of the latest load of which many rows lack a time, an
--- id or a session, or have a field that cannot be read: the export has changed its form.
+-- A returned row is an upload day of the latest load of which many rows lack a time,
+-- an id or a session, or have a field that cannot be read: the export has changed its
+-- form.
+
+{{
+    config(
+        meta={
+            "row": "'project ' || project_id || ', uploads of ' || uploaded_date"
+            ~ " || ': ' || drifts",
+            "advice": "Compare with amplitude__load_drift of earlier days;"
+            ~ " docs/marts/amplitude__load_drift.md says what helps",
+        },
+    )
+}}
 
 with
 
@@ -10,5 +22,10 @@ loads as (
     from {{ ref("amplitude__load_drift") }}
 )
 
-select * from loads
+select
+    project_id,
+    uploaded_date,
+    row_count,
+    drifts
+from loads
 where is_latest and drifts is not null

@@ -1,6 +1,15 @@
 -- A returned row is an upload day of the latest load with top-level keys that Amplitude
 -- does not document: they are in no model.
-{{ config(severity="warn") }}
+{{
+    config(
+        severity="warn",
+        meta={
+            "row": "'project ' || project_id || ', uploads of ' || uploaded_date"
+            ~ " || ': ' || undocumented_keys",
+            "advice": "No model reads these keys",
+        },
+    )
+}}
 
 with
 
@@ -11,5 +20,10 @@ loads as (
     from {{ ref("amplitude__load_drift") }}
 )
 
-select * from loads
+select
+    project_id,
+    uploaded_date,
+    row_count,
+    undocumented_keys
+from loads
 where is_latest and undocumented_keys is not null

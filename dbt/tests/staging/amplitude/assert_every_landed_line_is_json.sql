@@ -1,5 +1,16 @@
 -- A returned row is a landed line that is not JSON, and so in no model but the base.
 -- Lines that have been looked at are allowed for by `unparsed_lines_allowed`.
+
+{{
+    config(
+        meta={
+            "row": "'line ' || file_row_number || ' of ' || landing_key",
+            "advice": "Export the hour again (make ingest START=… END=… ARGS=--force),"
+            ~ " or allow the lines by the variable unparsed_lines_allowed",
+        },
+    )
+}}
+
 with
 
 unparsed_lines as (

@@ -261,6 +261,9 @@ final as (
         {%- endfor %}
         {%- for field, column in typed_properties.items() %}
         + (properties['{{ field }}']::varchar is not null and {{ column }} is null)::int
+        {%- endfor %}
+        {%- for field in ["event_properties", "user_properties"] %}
+        + {{ is_other_than_object("exported['" ~ field ~ "']") }}::int
         {%- endfor %} as unparsed_field_count,
         landing_key,
         file_row_number,
