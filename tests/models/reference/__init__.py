@@ -134,8 +134,9 @@ def as_texts(rows: list[dict]) -> Counter[str]:
             value = json.dumps(value)
         value = plain(value)
         if isinstance(value, float):
-            # 1 and 1.0 are one number.
-            value = float(f"{value:.6g}")
+            # DuckDB multiplies a double by 10^9 to make it a decimal, so amounts above
+            # 9 million may differ in the 16th digit. 1 and 1.0 are the same number.
+            value = float(f"{value:.15g}")
             return int(value) if value.is_integer() else value
         return value
 

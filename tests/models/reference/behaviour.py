@@ -301,7 +301,7 @@ def funnels(
             moments = moments_of(own, funnel["steps"])
             best: dict[object, Path] = {}
             for start, (began_at, _) in enumerate(moments):
-                within = [one for one in moments if one[0] <= began_at + window]
+                within = [one for one in moments if one[0] - began_at <= window]
                 path = search(within, start, len(funnel["steps"]))
                 if path:
                     day = reporting_date(path[0], settings)

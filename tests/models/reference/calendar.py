@@ -44,7 +44,7 @@ class Calendar:
     def row_of(self, kind: str, day: date) -> date:
         """The date that the period of the day bears, or what is before the calendar."""
         start = start_of(kind, day)
-        return start if end_of(kind, day) >= self.start else self.before(kind)
+        return start if start >= start_of(kind, self.start) else self.before(kind)
 
     def before(self, kind: str) -> date:
         return start_of(kind, self.start) - DAY
@@ -134,7 +134,7 @@ def calendars(
                 )
                 for number, first in enumerate(starts, 1)
             ]
-            if any(end_of(kind, day) < start for day in dates):
+            if any(start_of(kind, day) < start_of(kind, start) for day in dates):
                 day = calendar.before(kind)
                 calendar.periods[kind].append(Period(kind, day, day, -1, False, True))
         found[project_id] = calendar
