@@ -1,12 +1,21 @@
 """Every variable of the dbt project: wrong values are refused, right ones build."""
 
 import json
+import os
 import re
+import shutil
+from collections.abc import Iterator
 from datetime import date
+from pathlib import Path
 
+import duckdb
 import pytest
+import reference
 import yaml
-from warehouses import REPOSITORY, Warehouse, open_duckdb
+from variables import variables_of
+from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
+
+from sandbox.snowflake import emulator
 
 pytestmark = pytest.mark.xdist_group("settings")
 
@@ -215,3 +224,156 @@ def test_a_column_that_is_not_there_is_refused(empty):
         " the nearest one is page_path"
     ) in run.stdout
     assert "OK created" not in run.stdout
+
+
+# --- The sample, built with every variable at another value ---------------------------
+
+OTHER = {
+    "duplicate_window_days": 7,
+    "stitch_anonymous_users": False,
+    "use_merges": True,
+    "reporting_timezone": "America/New_York",
+    "inactive_event_types": ["[Amplitude] Page Viewed", "session_start"],
+    "longest_session_hours": 0.25,
+    "calendar_starts_on": "2026-01-14",
+    "retention_days": 2,
+    "drift_share_allowed": 0.5,
+    "drift_rows_allowed": 7,
+    "lifetime_value_days": 3,
+    "excluded_traffic": [],
+    "projects": ["100500123"],
+    "unparsed_lines_allowed": 2,
+    "too_large_hours_accepted": ["100500123/2026-01-14 05:00:00"],
+    "other_build_is_dead": True,
+    "attribution_window_days": 1,
+    "funnels": {
+        "look": {
+            "order": "any",
+            "window_hours": 48,
+            "steps": [
+                {"name": "Found", "event_type": ["Search Performed", "Filter Applied"]},
+                {
+                    "name": "Home",
+                    "event_type": "[Amplitude] Page Viewed",
+                    "where": {"page_path": ["/", "/help/"]},
+                },
+            ],
+        }
+    },
+}
+AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo"}
+# Each build takes half a minute, so variables that rarely affect the same rows share
+# one. No model reads other_build_is_dead: test_increments.py covers it.
+SHARED = {
+    "rows": ["duplicate_window_days", "excluded_traffic", "projects"],
+    "people": ["inactive_event_types", "use_merges"],
+    "devices": ["calendar_starts_on", "stitch_anonymous_users"],
+    "days": [
+        "drift_rows_allowed",
+        "drift_share_allowed",
+        "reporting_timezone",
+        "too_large_hours_accepted",
+        "unparsed_lines_allowed",
+    ],
+    "marts": [
+        "attribution_window_days",
+        "funnels",
+        "lifetime_value_days",
+        "longest_session_hours",
+        "retention_days",
+    ],
+}
+CASES = {
+    **{case: {name: OTHER[name] for name in names} for case, names in SHARED.items()},
+    "at once": AT_ONCE,
+}
+# The emulator takes minutes for each case, so it builds one: name another, or "all".
+ON_SNOWFLAKE = os.environ.get("SETTINGS_ON_SNOWFLAKE", "at once")
+
+# Two users of the sample that are merged, and the two that they are merged into.
+MERGES = [
+    ("100500123", "118548435545", "118851775640"),
+    ("100500123", "118717997352", "118580808906"),
+]
+CREATE_MERGES = """
+create table {} (
+    project_id varchar, amplitude_id bigint, merged_amplitude_id bigint,
+    merge_event_time timestamp, merge_server_time timestamp
+)
+"""
+
+
+def merges_as(table: str) -> Iterator[str]:
+    """SQL that creates the table of merges and fills it."""
+    yield CREATE_MERGES.format(table)
+    for project, merged, target in MERGES:
+        times = "'2026-01-18', '2026-01-18'"
+        yield f"insert into {table} values ('{project}', {target}, {merged}, {times})"
+
+
+def selected(settings: dict[str, object], built: Warehouse) -> list[str]:
+    """Selectors of the models that read the variables and of all models downstream, and
+    of the tests that read variables that no model reads."""
+    path = built.folder / f"dbt_{built.target}/manifest.json"
+    manifest = json.loads(path.read_text())
+    nodes = list(manifest["nodes"].values())
+    if "use_merges" in settings:
+        nodes += [node for same in manifest["disabled"].values() for node in same]
+    read: dict[str, dict[str, set[str]]] = {"model": {}, "test": {}}
+    for node in nodes:
+        if node["package_name"] == "amplitude_warehouse":
+            found = variables_of(node, manifest["macros"]) & settings.keys()
+            read.setdefault(node["resource_type"], {})[node["name"]] = found
+    of_models = set().union(*read["model"].values())
+    return [
+        *(f"{name}+" for name, found in read["model"].items() if found),
+        *(name for name, found in read["test"].items() if found - of_models),
+    ]
+
+
+@pytest.fixture
+def copy_of_sample(sample_duckdb: Warehouse, tmp_path: Path) -> Warehouse:
+    """The sample as built with the default variables, on DuckDB, and some merges."""
+    copy = open_duckdb(sample_duckdb.landing, tmp_path)
+    shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
+    with duckdb.connect(copy.settings["WAREHOUSE"]) as connection:
+        for statement in merges_as("amplitude.merges"):
+            connection.execute(statement)
+    return copy
+
+
+def test_every_variable_has_another_value():
+    assert OTHER.keys() == RIGHT.keys()
+    changed = {name for names in SHARED.values() for name in names}
+    assert changed == RIGHT.keys() - {"other_build_is_dead"}
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_the_sample_builds_with_other_settings(sample_duckdb, copy_of_sample, case):
+    """What reads the variables is rebuilt and tested; all marts equal the reference."""
+    settings = CASES[case]
+    nodes = selected(settings, sample_duckdb)
+    assert nodes
+    copy_of_sample.build("--full-refresh", "--select", *nodes, *variables(settings))
+    found = reference.differences(copy_of_sample, settings, MERGES)
+    assert not found, told(found)
+
+
+@pytest.mark.xdist_group("settings on snowflake")
+@pytest.mark.parametrize("case", CASES if ON_SNOWFLAKE == "all" else [ON_SNOWFLAKE])
+def test_the_sample_builds_with_other_settings_on_snowflake(
+    sample_landing, tmp_path, case
+):
+    """On the emulator."""
+    settings = CASES[case]
+    with emulator(sample_landing) as account:
+        warehouse = open_snowflake(sample_landing, tmp_path, account)
+        for statement in merges_as("raw.amplitude.merges"):
+            warehouse.ask(statement)
+        warehouse.build(*variables(settings))
+        found = reference.differences(warehouse, settings, MERGES)
+    assert not found, told(found)
+
+
+def test_unit_tests_pass_with_any_settings(copy_of_sample):
+    copy_of_sample.unit_test(*variables(AT_ONCE))

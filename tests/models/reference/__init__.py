@@ -42,6 +42,7 @@ SURROGATE_KEYS = {
 }
 # What only the reference needs, and what a build says of itself.
 WORKING_COLUMNS = {"build_number", "duration", "pause"}
+NOT_COMPARED = SURROGATE_KEYS | WORKING_COLUMNS
 
 
 def marts(
@@ -131,7 +132,7 @@ def as_texts(rows: list[dict]) -> Counter[str]:
 
     def comparable(value: object) -> object:
         if isinstance(value, dict | list):
-            value = json.dumps(value)
+            return json.dumps(value, sort_keys=True)
         value = plain(value)
         if isinstance(value, float):
             # DuckDB multiplies a double by 10^9 to make it a decimal, so amounts above
@@ -145,7 +146,7 @@ def as_texts(rows: list[dict]) -> Counter[str]:
             {
                 name: comparable(value)
                 for name, value in sorted(row.items())
-                if name not in SURROGATE_KEYS | WORKING_COLUMNS
+                if name not in NOT_COMPARED
             },
             default=str,
         )

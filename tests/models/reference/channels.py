@@ -14,13 +14,22 @@ def rows(name: str) -> list[dict[str, str]]:
 
 
 @cache
-def category(host: str) -> str | None:
-    """The category of the longest known domain that the host is in."""
+def patterns() -> list[tuple[re.Pattern, dict[str, str]]]:
+    """What a host of each source looks like; its domain is named."""
     found = []
     for row in rows("channel_sources"):
         name = re.escape(row["source"]).replace(r"\.\*", COUNTRY)
         subdomain = r"(.*\.)?" if row["includes_subdomains"] == "true" else ""
-        match = re.fullmatch(f"{subdomain}(?P<domain>{name})", host)
+        found.append((re.compile(f"{subdomain}(?P<domain>{name})"), row))
+    return found
+
+
+@cache
+def category(host: str) -> str | None:
+    """The category of the longest known domain that the host is in."""
+    found = []
+    for pattern, row in patterns():
+        match = pattern.fullmatch(host)
         if match:
             length = len(match["domain"])
             found.append((length, "*" not in row["source"], row["category"]))
