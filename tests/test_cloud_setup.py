@@ -501,7 +501,7 @@ def test_the_doctor_finds_nothing_and_changes_nothing(well):
     finished = reads_only(lambda: well.run("doctor"))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     lines = finished.stdout.splitlines()
-    assert len(lines) == 21 and all(line.startswith("ok ") for line in lines), lines
+    assert len(lines) == 22 and all(line.startswith("ok ") for line in lines), lines
 
 
 def test_secrets_are_in_no_line(well):
