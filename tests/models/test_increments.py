@@ -11,6 +11,7 @@ from random import Random
 
 import duckdb
 import pytest
+import reference
 from conftest import HISTORIES
 from histories import Load, land
 from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
@@ -174,6 +175,9 @@ def test_merges_that_come_late_equal_merges_from_the_start(
         add_merges(whole, parts)
     whole.run(*settings)
     found = differences(late, whole, compared(with_merges=True))
+    assert not found, told(found)
+    merges = [merge for parts in loads for part in parts for merge in part.merges]
+    found = reference.differences(whole, SETTINGS | {"use_merges": True}, merges)
     assert not found, told(found)
 
 

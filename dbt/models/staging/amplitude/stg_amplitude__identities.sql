@@ -95,6 +95,19 @@ anonymous as (
     having max(last_identified_at) is null
 ),
 
+-- one row per user and device: merged ids are one user
+used_devices as (
+    select
+        project_id,
+        merged_user_id,
+        device_id,
+        min(first_seen_at) as first_seen_at,
+        min(first_identified_at) as first_identified_at,
+        max(last_identified_at) as last_identified_at
+    from merged
+    group by 1, 2, 3
+),
+
 -- one row per anonymous user: of those identified on a device at a later time, the
 -- first is who it was all along
 stitched as (
@@ -103,21 +116,21 @@ stitched as (
         anonymous.merged_user_id,
         known_user.merged_user_id as user_id
     from anonymous
-    inner join merged
+    inner join used_devices
         on
-            anonymous.project_id = merged.project_id
-            and anonymous.merged_user_id = merged.merged_user_id
-    inner join merged as known_user
+            anonymous.project_id = used_devices.project_id
+            and anonymous.merged_user_id = used_devices.merged_user_id
+    inner join used_devices as known_user
         on
-            merged.project_id = known_user.project_id
-            and merged.device_id = known_user.device_id
-            and merged.first_seen_at <= known_user.last_identified_at
+            used_devices.project_id = known_user.project_id
+            and used_devices.device_id = known_user.device_id
+            and used_devices.first_seen_at <= known_user.last_identified_at
     where {{ "true" if var("stitch_anonymous_users") else "false" }}
     qualify
         row_number() over (
             partition by anonymous.project_id, anonymous.merged_user_id
             order by
-                greatest(merged.first_seen_at, known_user.first_identified_at),
+                greatest(used_devices.first_seen_at, known_user.first_identified_at),
                 known_user.first_identified_at,
                 known_user.merged_user_id
         ) = 1
