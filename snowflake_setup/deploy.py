@@ -5,9 +5,8 @@ import os
 import re
 import subprocess
 import sys
-import tempfile
+from base64 import b64encode
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from snowflake_setup.session import (
     DOES_NOT_EXIST,
     Session,
     SnowflakeError,
-    github_token,
+    connection_parameters,
     session,
 )
 from snowflake_setup.settings import CloudSettings
@@ -32,6 +31,19 @@ GRANTS = ("access/R__access_grants.sql", "load/R__load_grants.sql")
 GRANT = re.compile(
     r"grant\s+([\w\s,]+?)\s+on\s+(?!all\b|future\b)([a-z]+(?:\s+format)?)\s+"
     r"([\w$.]+)\s+to\s+role\s+([\w$]+)"
+)
+# What the connector is given to sign in, of which schemachange has to know.
+SIGN_IN = (
+    "account",
+    "user",
+    "host",
+    "port",
+    "protocol",
+    "authenticator",
+    "private_key",
+    "password",
+    "token",
+    "workload_identity_provider",
 )
 # As schemachange words it; anything else of its log is chatter.
 APPLIED = re.compile(r"(?:Applying|Running in dry-run mode).*")
@@ -207,11 +219,12 @@ def _schemachange(
         f"--vars={json.dumps(filled)}",
         *(["--schemachange-dry-run"] if dry_run else []),
     ]
-    with _environment(settings, role) as environment:
-        finished = run(command, environment)
+    environment = _environment(settings, role)
+    finished = run(command, environment)
     said = COLOURS.sub("", finished.stdout)
     if finished.returncode:
-        said = redact(said, settings.secrets)
+        key = environment.get("SNOWFLAKE_PRIVATE_KEY")
+        said = redact(said, [*settings.secrets, *([key] if key else [])])
         raise SnowflakeError(f"deploying {folder}/ failed: {_reason(said)}")
     for line in said.splitlines():
         if APPLIED.search(line) and (script := SCRIPT.search(line)):
@@ -252,44 +265,26 @@ def variables(settings: CloudSettings, role_arn: str) -> dict[str, object]:
     }
 
 
-@contextmanager
-def _environment(settings: CloudSettings, role: str) -> Iterator[dict[str, str]]:
+def _environment(settings: CloudSettings, role: str) -> dict[str, str]:
     """This process's environment with schemachange's words for the sign-in.
 
     schemachange hands every SNOWFLAKE_* on to the connector, so only those are there
-    that the connector knows.
+    that the connector knows. A key is there as base64 of its DER bytes: it is never
+    written to a file, which a killed process would leave.
     """
-    sign_in = settings.sign_in
     environment = {
         name: value
         for name, value in os.environ.items()
         if not name.startswith(("SNOWFLAKE_", "SCHEMACHANGE_"))
     }
-    given = {
-        "ACCOUNT": sign_in.account,
-        "USER": sign_in.user,
-        "ROLE": role,
-        "WAREHOUSE": settings.names.warehouse,
-        "DATABASE": settings.names.raw_database,
-        "PASSWORD": sign_in.password,
-        "AUTHENTICATOR": sign_in.authenticator,
-        "PRIVATE_KEY_FILE": sign_in.private_key_path,
-        "PRIVATE_KEY_FILE_PWD": sign_in.private_key_passphrase,
-        "HOST": sign_in.host,
-        "PORT": str(sign_in.port) if sign_in.host else "",
-        "PROTOCOL": sign_in.protocol if sign_in.host else "",
+    sign_in = connection_parameters(settings.sign_in)
+    given = {name: sign_in[name] for name in SIGN_IN if sign_in.get(name)} | {
+        "role": role,
+        "warehouse": settings.names.warehouse,
+        "database": settings.names.raw_database,
     }
-    with tempfile.TemporaryDirectory(prefix="amplitude-warehouse-") as folder:
-        if sign_in.private_key:
-            # A folder that only its owner may enter, and that goes with the command.
-            file = Path(folder, "key.p8")
-            file.write_text(sign_in.private_key)
-            given["PRIVATE_KEY_FILE"] = str(file)
-        if given["PRIVATE_KEY_FILE"]:
-            given["AUTHENTICATOR"] = "snowflake_jwt"
-        if sign_in.authenticator == "workload_identity":
-            given["WORKLOAD_IDENTITY_PROVIDER"] = "OIDC"
-            given["TOKEN"] = sign_in.token or github_token()
-        yield environment | {
-            f"SNOWFLAKE_{name}": value for name, value in given.items() if value
-        }
+    if "private_key" in given:
+        given["private_key"] = b64encode(given["private_key"]).decode()
+    return environment | {
+        f"SNOWFLAKE_{name.upper()}": str(value) for name, value in given.items()
+    }

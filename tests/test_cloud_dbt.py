@@ -1,8 +1,12 @@
 """How dbt and the commands sign in to Snowflake, and what they say of a build."""
 
+import gzip
 import http.server
 import json
 import os
+import queue
+import signal
+import subprocess
 import sys
 import threading
 from argparse import Namespace
@@ -142,6 +146,61 @@ def test_the_commands_sign_in_as_dbt_does(key, tmp_path):
     ):
         with pytest.raises(SettingsError, match="SNOWFLAKE_PRIVATE_KEY"):
             told(**wrong)
+
+
+DEPLOY_AND_HANG = """
+import os
+from snowflake_setup.deploy import deploy
+from snowflake_setup.settings import CloudSettings
+list(deploy(CloudSettings.read(os.environ), "load"))
+"""
+
+
+def test_a_deployment_that_is_killed_leaves_no_key_in_a_file(key, tmp_path):
+    """schemachange signs in with the key to a server that never answers; then all is
+    killed."""
+    asked: queue.Queue[str] = queue.Queue()
+
+    class Silent(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            asked.put(gzip.decompress(body).decode())
+            ended.wait(30)
+
+        def log_message(self, *arguments):
+            pass
+
+    ended = threading.Event()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Silent)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    process = subprocess.Popen(
+        [sys.executable, "-c", DEPLOY_AND_HANG],
+        cwd=DBT.parent,
+        env=without_account()
+        | ACCOUNT
+        | {
+            "SNOWFLAKE_PRIVATE_KEY": key,
+            "SNOWFLAKE_HOST": "127.0.0.1",
+            "SNOWFLAKE_PORT": str(server.server_port),
+            "SNOWFLAKE_PROTOCOL": "http",
+            "LANDING": str(tmp_path / "landing"),
+            "TMPDIR": str(tmp_path),
+            "HOME": str(tmp_path),
+        },
+        start_new_session=True,
+    )
+    try:
+        sent = asked.get(timeout=60)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        ended.set()
+        server.shutdown()
+        server.server_close()
+    assert json.loads(sent)["data"]["AUTHENTICATOR"] == "SNOWFLAKE_JWT"
+    line = key.splitlines()[1]
+    left = [file for file in tmp_path.rglob("*") if file.is_file()]
+    assert not [file for file in left if line in file.read_text(errors="replace")]
 
 
 def test_settings_do_not_show_secrets(key):
