@@ -230,7 +230,8 @@ SECTIONS = [
                 "pages",
                 "Which pages do they see?",
                 "Views of a page in the chosen days, of the last three months at most. "
-                "The part of an address behind “?” is left out.",
+                "The part of an address behind “?” is left out; personal data in it is "
+                "masked. Pages that few users saw are counted together.",
                 [
                     Column("label", "Page", "text"),
                     Column("view_count", "Views"),
@@ -285,7 +286,8 @@ SECTIONS = [
                 "Rage clicks (four or more within a second), dead clicks (nothing "
                 "happened), error clicks (an error followed) and thrashed cursors (to "
                 "and fro), as the SDK reports them; repeat clicks: more than twice in "
-                "a session on one element.",
+                "a session on one element. Elements that few users saw are counted "
+                "together.",
                 [
                     Column("label", "Element", "text"),
                     Column("page", "Page", "text"),

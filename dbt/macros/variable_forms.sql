@@ -11,6 +11,8 @@
         "inactive_event_types": ["a list, each item a text", "[Push Sent, Push Opened]"],
         "longest_session_hours": ["a number above 0, up to 10000", "24"],
         "excluded_traffic": ["a list, each item bot or internal", "[bot, internal]"],
+        "masking_rules": ["a list, each item a pattern and its mask", '[{pattern: "[0-9]{5,}", mask: ":number"}]'],
+        "report_minimum_users": ["a whole number from 0 on", "5"],
         "projects": ["a list, each item the id of a project", '["100500123"]'],
         "unparsed_lines_allowed": ["a whole number from 0 on", "2"],
         "too_large_hours_accepted": ["a list, each item an upload hour of a project", '["100500123/2026-01-31 05:00:00"]'],

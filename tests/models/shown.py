@@ -145,21 +145,33 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
             select
                 *,
                 dense_rank() over (
-                    order by total desc, page_domain, page_path
-                ) as place
+                    order by users < 5, total desc, page_domain, page_path
+                ) as number
             from (
                 select
                     *,
-                    sum(view_count) over (partition by page_domain, page_path) as total
-                from amplitude__pages
+                    sum(view_count) over (partition by page_domain, page_path) as total,
+                    (
+                        select count(distinct events.project_user_id)
+                        from amplitude__events as events
+                        inner join amplitude__sessions using (session_id)
+                        where
+                            events.page_domain = pages.page_domain
+                            and events.page_path = pages.page_path
+                    ) as users
+                from amplitude__pages as pages
             )
+        ),
+        placed as (
+            select *, if(users < 5, 41, number) as place
+            from ranked
         )
         select
             if(place > 40, 'All other pages', page_path), sum(view_count)::bigint,
             sum(session_count)::bigint, sum(entry_count)::bigint,
             sum(exit_count)::bigint,
             sum(bounce_count) / nullif(sum(entry_count), 0)::double
-        from ranked
+        from placed
         where viewed_date between $first and $last
         group by 1
         order by max(place) > 40, 2 desc, 1

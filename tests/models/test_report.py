@@ -320,14 +320,19 @@ def hostile_page(sample_duckdb, tmp_path_factory) -> Path:
     with duckdb.connect(path) as connection:
         connection.execute("use amplitude")
         for mart, columns in {
-            "engagement": ["event_type"],
-            "funnels": ["funnel", "step"],
-            "pages": ["page_path", "page_domain"],
-            "frustrations": ["element", "page_path", "page_domain"],
+            "amplitude__engagement": ["event_type"],
+            "amplitude__funnels": ["funnel", "step"],
+            "amplitude__pages": ["page_path", "page_domain"],
+            "amplitude__frustrations": ["element", "page_path", "page_domain"],
+            "amplitude_intermediate.int_amplitude__session_events": [
+                "element",
+                "page_path",
+                "page_domain",
+            ],
         }.items():
             for name in columns:
                 connection.execute(
-                    f"update amplitude__{mart} set {name} = "
+                    f"update {mart} set {name} = "
                     f"if(hash({name}) % 2 = 0, $html, $formula) || {name}",
                     {"html": HOSTILE, "formula": FORMULA},
                 )

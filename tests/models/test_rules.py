@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from test_people import land, row
-from warehouses import Warehouse, open_duckdb, open_snowflake
+from warehouses import Warehouse, make, open_duckdb, open_snowflake
 
 from sandbox.snowflake import emulator
 
@@ -15,8 +15,9 @@ pytestmark = pytest.mark.xdist_group("rules")
 
 VIEW = "[Amplitude] Page Viewed"
 PUSH = "Push Received"
+RAGE = "[Amplitude] Rage Click"
 VARIABLES = f"{{inactive_event_types: ['{PUSH}'], longest_session_hours: 2}}"
-SESSIONS, REVENUE, SUSPECT = 301, 302, 303
+SESSIONS, REVENUE, SUSPECT, PERSONAL = 301, 302, 303, 304
 AMOUNT, UNVERIFIED, VERIFIED = (
     "revenue_amount",
     "unverified_revenue",
@@ -122,6 +123,37 @@ SUSPECT_PURCHASES = [
 ]
 
 
+def personal(user: int, number: int, event_type: str, path: str, text: str) -> dict:
+    """What a user does on a page that shows personal data of this user."""
+    return event(
+        PERSONAL,
+        10 * user + number,
+        "03-01 12:00:00",
+        1,
+        event_type,
+        amplitude_id=user,
+        device_id=f"phone {user}",
+        event_properties={
+            "[Amplitude] Page Domain": "shop.example",
+            "[Amplitude] Page Path": path,
+            "[Amplitude] Element Text": text,
+        },
+    )
+
+
+# Two users more than the report needs to name a page, and one page of four users.
+PERSONAL_DATA = [
+    one
+    for user in range(7)
+    for one in (
+        personal(user, 1, VIEW, f"/account/anna{user}@example.com/orders", ""),
+        personal(user, 2, RAGE, "/account/", f"Log out anna{user}@example.com"),
+        personal(user, 3, RAGE, "/account/", f"Hello Anna No. {user}"),
+        personal(user, 4, VIEW, "/help/" if user < 4 else "/", ""),
+    )
+]
+
+
 @pytest.fixture(scope="module")
 def on_duckdb(tmp_path_factory) -> Warehouse:
     """Two loads, each built."""
@@ -155,6 +187,7 @@ def land_first(landing: Path) -> None:
     land(landing, "first", SESSIONS, datetime(2026, 3, 1), *FIRST_LOAD)
     land(landing, "first", REVENUE, datetime(2026, 3, 1), *FIRST_PURCHASES)
     land(landing, "first", SUSPECT, datetime(2026, 3, 1), *SUSPECT_PURCHASES)
+    land(landing, "first", PERSONAL, datetime(2026, 3, 1), *PERSONAL_DATA)
 
 
 def land_second(landing: Path) -> None:
@@ -269,3 +302,78 @@ def test_a_purchase_that_counts_twice_is_warned_of(on_duckdb):
     results = json.loads((target / "run_results.json").read_text())["results"]
     (result,) = [one for one in results if one["unique_id"].startswith("test.")]
     assert (result["status"], result["failures"]) == ("warn", 1)
+
+
+def test_marts_by_page_hold_no_personal_data(built):
+    pages = built.rows(
+        "select page_path, sum(view_count), sum(visitor_count)"
+        f" from amplitude.amplitude__pages where project_id = '{PERSONAL}'"
+        " group by 1 order by 1"
+    )
+    assert pages == [("/", 3, 3), ("/account/:email/orders", 7, 7), ("/help/", 4, 4)]
+    elements = built.rows(
+        "select element, count(distinct session_id)"
+        f" from amplitude.amplitude__frustrations where project_id = '{PERSONAL}'"
+        " and element ilike '%log%' group by 1"
+    )
+    assert elements == [("Log out :email", 7)]
+
+
+def test_events_keep_what_was_exported(built):
+    query = "select count(distinct page_path) from amplitude.amplitude__events"
+    assert (
+        built.value(f"{query} where page_path like '/account/anna_@example.com/%'") == 7
+    )
+
+
+def test_the_report_names_only_what_many_users_saw(on_duckdb, tmp_path):
+    run = make(
+        "report", environment=on_duckdb.environment() | {"REPORT": str(tmp_path)}
+    )
+    assert run.returncode == 0, run.stdout
+    report = (tmp_path / "index.html").read_text()
+    for shown in ("/account/:email/orders", "Log out :email", '"/account/"'):
+        assert shown in report
+    for hidden in ("@example.com", "anna", "Anna", "/help/"):
+        assert hidden not in report
+
+
+# Texts with personal data, and what is left of them with the default rules.
+MASKED = {
+    "/account/some.one+x@mail.example.co.uk/orders": "/account/:email/orders",
+    "/account/someone%40example.com/orders": "/account/:email/orders",
+    "/account/someone%2540example.com": "/account/:email",
+    "Log out jürgen@exämple.de": "Log out :email",
+    "mailto:a@example.com?subject=Hi": "mailto::email?subject=Hi",
+    "a@example.com, b@example.com": ":email, :email",
+    "/reset/9f86d081884c7d659a2feaa0c55ad015": "/reset/:id",
+    "/reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0": (
+        "/reset/:id"
+    ),
+    "/o/550E8400-e29b-41d4-a716-446655440000/x": "/o/:id/x",
+    "/invite/cus_Nf8gH2kL9": "/invite/:id",
+    "/invite/qWeRtYuIoPaSdFgHjKlZxCvBnMqWeRtY": "/invite/:id",
+    "Card 4111 1111 1111 1111 ends 12/29": "Card :number ends 12/29",
+    "Pay with 4111-1111-1111-1111": "Pay with :number",
+    "Call +49 (170) 123 45-67": "Call :number",
+    "tel:+491701234567": "tel::number",
+    "/orders/100234/items/2": "/orders/:number/items/2",
+    # Nothing personal.
+    "/product/k4/": "/product/k4/",
+    "/blog/2026/01/12/winter-light/": "/blog/2026/01/12/winter-light/",
+    "/datenschutzbestimmungen/": "/datenschutzbestimmungen/",
+    "Puzzle 1,000 pcs": "Puzzle 1,000 pcs",
+    "iPhone 15 Pro 256GB": "iPhone 15 Pro 256GB",
+    "2 items @ 5 €": "2 items @ 5 €",
+    "Лампа «Север»": "Лампа «Север»",
+}
+
+
+def test_the_default_rules_mask_personal_data(built):
+    """On DuckDB and on the emulator, which is DuckDB: not on Snowflake's own engine."""
+    code = "{{ masked('text') }}"
+    printed = built.dbt("--quiet", "compile", "--inline", code, "--output", "json")
+    expression = json.loads(printed)["compiled"]
+    texts = ", ".join(f"($${text}$$)" for text in MASKED)
+    rows = built.rows(f"select text, {expression} from (values {texts}) as t (text)")
+    assert dict(rows) == MASKED

@@ -46,6 +46,8 @@ RIGHT = {
     "lifetime_value_days": [0, 365],
     "inactive_event_types": [[], ["Push Sent", "it's"]],
     "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
+    "masking_rules": [[], [{"pattern": "[0-9]{5,}", "mask": ":number"}]],
+    "report_minimum_users": [0, 5],
     "projects": [[], ["100500123"], [100500123]],
     "unparsed_lines_allowed": [0, 12000],
     "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
@@ -75,6 +77,18 @@ WRONG = {
     "inactive_event_types": ["View", None, [None], [False], [5], [""], {"View": 1}],
     "excluded_traffic": ["bot", ["bots"], [["bot"]], None, [True]],
     "projects": ["100500123", 100500123, None, [1.5], [True], [None], [""], [-1]],
+    "masking_rules": [
+        None,
+        ["[0-9]{5,}"],
+        [{"pattern": "[0-9]{5,}"}],
+        [{"pattern": "", "mask": ":number"}],
+        [{"pattern": 5, "mask": ":number"}],
+        [{"pattern": "[0-9]", "mask": ":number", "reason": "long"}],
+        [{"pattern": "\\d{5,}", "mask": ":number"}],
+        [{"pattern": "5$$, $$", "mask": ":number"}],
+        {"pattern": "[0-9]{5,}", "mask": ":number"},
+    ],
+    "report_minimum_users": [-1, 0.5, "5", None, True, []],
     "unparsed_lines_allowed": [-1, 0.5, "2", None, True, []],
     "too_large_hours_accepted": [
         "100500123/2026-01-31 05:00:00",
@@ -242,6 +256,11 @@ OTHER = {
     "lifetime_value_days": 3,
     "excluded_traffic": [],
     "projects": ["100500123"],
+    "masking_rules": [
+        {"pattern": "/product/[a-z0-9]+", "mask": "/product/:id"},
+        {"pattern": "i+", "mask": "I"},
+    ],
+    "report_minimum_users": 50,
     "unparsed_lines_allowed": 2,
     "too_large_hours_accepted": ["100500123/2026-01-14 05:00:00"],
     "other_build_is_dead": True,
@@ -263,7 +282,8 @@ OTHER = {
 }
 AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo"}
 # Each build takes half a minute, so variables that rarely affect the same rows share
-# one. No model reads other_build_is_dead: test_increments.py covers it.
+# one. No model reads other_build_is_dead, which test_increments.py covers, and
+# report_minimum_users, which test_rules.py covers.
 SHARED = {
     "rows": ["duplicate_window_days", "excluded_traffic", "projects"],
     "people": ["inactive_event_types", "use_merges"],
@@ -280,6 +300,7 @@ SHARED = {
         "funnels",
         "lifetime_value_days",
         "longest_session_hours",
+        "masking_rules",
         "retention_days",
     ],
 }
@@ -345,7 +366,7 @@ def copy_of_sample(sample_duckdb: Warehouse, tmp_path: Path) -> Warehouse:
 def test_every_variable_has_another_value():
     assert OTHER.keys() == RIGHT.keys()
     changed = {name for names in SHARED.values() for name in names}
-    assert changed == RIGHT.keys() - {"other_build_is_dead"}
+    assert changed == RIGHT.keys() - {"other_build_is_dead", "report_minimum_users"}
 
 
 @pytest.mark.parametrize("case", CASES)

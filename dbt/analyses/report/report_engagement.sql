@@ -10,7 +10,7 @@ final as (
         project_id,
         period,
         period_started_date,
-        event_type,
+        {{ masked('event_type') }} as event_type,
         active_user_count,
         user_count,
         event_count,

@@ -74,7 +74,7 @@ def marts(
     repeated = people.interactions(counted)
     days = audience.active_dates(counted)
     active = audience.active_users(calendars, users, days)
-    frustrations = behaviour.frustrations(counted, repeated)
+    frustrations = behaviour.frustrations(counted, repeated, settings)
     return {
         "amplitude__events": people.events_mart(events),
         "amplitude__sessions": sessions,

@@ -1,6 +1,7 @@
 """What people do: funnels, journeys, pages and frustrations."""
 
 import math
+import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
@@ -86,7 +87,22 @@ def journeys(counted: list[dict], settings: dict) -> list[dict]:
     return found
 
 
-def frustrations(counted: list[dict], repeated: dict[tuple, list[dict]]) -> list[dict]:
+def masked(text: str | None, settings: dict) -> str | None:
+    """The text without the personal data that `masking_rules` describe."""
+    for rule in settings["masking_rules"] if text else []:
+        pattern = rule["pattern"].replace("[:space:]", r"\t\n\v\f\r ")
+        text = re.sub(pattern, rule["mask"], text)
+    return text
+
+
+def masked_page_of(event: dict, settings: dict) -> tuple[str | None, str | None]:
+    host, path = page_of(event)
+    return host, masked(path, settings)
+
+
+def frustrations(
+    counted: list[dict], repeated: dict[tuple, list[dict]], settings: dict
+) -> list[dict]:
     repeats = {
         event["landed_row_id"]
         for (_, event_type, _, _), events in repeated.items()
@@ -106,8 +122,8 @@ def frustrations(counted: list[dict], repeated: dict[tuple, list[dict]]) -> list
         lambda event: (
             event["session"],
             event["event_date"],
-            page_of(event),
-            event["element"],
+            masked_page_of(event, settings),
+            masked(event["element"], settings),
         ),
     ).items():
         session, event_date, (page_domain, page_path), element = key
@@ -146,7 +162,7 @@ def page_views(counted: list[dict], settings: dict) -> Iterator[dict]:
                 "project_id": session[0],
                 "session": session,
                 "viewed_date": view["event_date"],
-                "page": page_of(view),
+                "page": masked_page_of(view, settings),
                 "is_entry": number == 1,
                 "is_exit": number == len(views),
                 "is_bounce": number == 1 and len(pages_seen) == 1,

@@ -55,12 +55,14 @@ placed as (
     {%- endif %}
 ),
 
--- one row per event, with the page it happened on
+-- one row per event, with the page it happened on; an entry or bounce is of the page as
+-- exported
 located as (
     select
-        * exclude (page_domain, page_path, page_url),
+        * exclude (element, page_domain, page_path, page_url),
+        {{ masked("element") }} as element,
         {{ page_host() }} as page_domain,
-        {{ path_on_host() }} as page_path,
+        {{ masked(path_on_host()) }} as page_path,
         case when is_page_view then {{ page_key() }} end as page_key
     from placed
 ),
