@@ -266,7 +266,7 @@ def pipe_status(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(["STATUS"], (json.dumps(status),))]
 
 
-@answers(r"list\s+@(?P<stage>[\w$.\"]+)/(?P<folder>\S*)")
+@answers(r"list\s+'?@(?P<stage>[\w$.\"]+)/(?P<folder>[^\s']*)'?")
 def list_stage(cursor: Cursor, match: re.Match) -> list[str]:
     """`list @stage/folder`: what is there, and when it landed."""
     url = stage_url(cursor, full_name(cursor, match["stage"]))

@@ -77,6 +77,11 @@ def deploy(
         raise SettingsError(
             "SNOWFLAKE_ERROR_TOPIC_ARN and SNOWFLAKE_ERROR_ROLE_ARN go together"
         )
+    if "access" in folders and settings.names.ci_user == settings.sign_in.user.lower():
+        raise SettingsError(
+            "SNOWFLAKE_CI_USER is SNOWFLAKE_USER, whose key would be replaced: it must"
+            " be a user of the workflow's own, such as amplitude_ci"
+        )
     filled = variables(settings, role_arn)
     missing: list[str] = []
     if "account" in folders:

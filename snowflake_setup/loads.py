@@ -149,7 +149,8 @@ class Raw:
         now = datetime.now(UTC)
         ages = {}
         for folder in sorted({file.key.rpartition("/")[0] for file in files}):
-            for row in self._session.rows(f"list @{self._schema}.landing/{folder}/"):
+            place = quoted([f"@{self._schema}.landing/{folder}/"])
+            for row in self._session.rows(f"list {place}"):
                 at = row["name"].find(self._prefix + folder)
                 landed = parsedate_to_datetime(row["last_modified"])
                 ages[self._key(row["name"][at:])] = now - landed

@@ -1,16 +1,13 @@
 """Settings of AWS and Snowflake: from the environment, then from `.env`."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ingest.settings import SettingsError
+from snowflake_setup import forms
+from snowflake_setup.forms import Form
 
-IDENTIFIER = re.compile(r"[A-Za-z_][A-Za-z0-9_$]*")
-ROLE_ARN = re.compile(r"arn:aws[a-z-]*:iam::\d{12}:role/[\w+=,.@/-]+")
-TOPIC_ARN = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:\d{12}:[\w-]+")
-SUBJECT = re.compile(r"repo:[^*?'\s]+/[^*?'\s]+:[^*?'\s]+")
 SIZES = ("xsmall", "small", "medium", "large", "xlarge", "xxlarge")
 
 
@@ -130,11 +127,6 @@ class CloudSettings:
         """Raises SettingsError for the first variable that is malformed."""
         given = {name: value.strip() for name, value in environment.items()}
         reader = _Reader(given)
-        stack = given.get("AWS_STACK") or "amplitude-landing"
-        if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,50}", stack):
-            raise SettingsError(
-                f"AWS_STACK is not a name of letters, digits and -: {stack}"
-            )
         return cls(
             names=_names(reader),
             sign_in=_sign_in(reader),
@@ -146,23 +138,17 @@ class CloudSettings:
             or None,
             aws_access_key=given.get("AWS_ACCESS_KEY") or None,
             aws_secret_key=given.get("AWS_SECRET_KEY") or None,
-            stack=stack,
-            snowflake_role_arn=reader.matching(
-                "SNOWFLAKE_AWS_ROLE_ARN", ROLE_ARN, "arn:aws:iam::…:role/…"
-            ),
+            stack=reader.of_form("AWS_STACK", forms.STACK, "amplitude-landing"),
+            snowflake_role_arn=reader.of_form("SNOWFLAKE_AWS_ROLE_ARN", forms.ROLE_ARN),
             old_versions_days=reader.number("LANDING_OLD_VERSIONS_DAYS", 30, least=1),
             archive_days=reader.number_or_never("LANDING_ARCHIVE_DAYS", least=30),
             expire_days=reader.number("LANDING_EXPIRE_DAYS", 0),
-            github_subject=reader.matching(
-                "GITHUB_SUBJECT", SUBJECT, "repo:owner/name:ref:refs/heads/main"
+            github_subject=reader.of_form("GITHUB_SUBJECT", forms.SUBJECT),
+            ci_public_key=reader.public_key("SNOWFLAKE_CI_PUBLIC_KEY_PATH"),
+            error_topic_arn=reader.of_form(
+                "SNOWFLAKE_ERROR_TOPIC_ARN", forms.TOPIC_ARN
             ),
-            ci_public_key=_public_key(given.get("SNOWFLAKE_CI_PUBLIC_KEY_PATH")),
-            error_topic_arn=reader.matching(
-                "SNOWFLAKE_ERROR_TOPIC_ARN", TOPIC_ARN, "arn:aws:sns:…"
-            ),
-            error_role_arn=reader.matching(
-                "SNOWFLAKE_ERROR_ROLE_ARN", ROLE_ARN, "arn:aws:iam::…:role/…"
-            ),
+            error_role_arn=reader.of_form("SNOWFLAKE_ERROR_ROLE_ARN", forms.ROLE_ARN),
             given=given,
         )
 
@@ -185,18 +171,24 @@ class _Reader:
     def text(self, name: str, default: str = "") -> str:
         return self._given.get(name) or default
 
-    def identifier(self, name: str, default: str) -> str:
+    def of_form(self, name: str, form: Form, default: str = "") -> str:
         value = self.text(name, default)
-        if not IDENTIFIER.fullmatch(value):
-            raise SettingsError(
-                f"{name} is not a plain name of letters, digits and _: {value}"
-            )
-        return value.lower()
+        return form.check(name, value) if value else ""
+
+    def identifier(self, name: str, default: str, form: Form = forms.NAME) -> str:
+        return self.of_form(name, form, default).lower()
+
+    def public_key(self, name: str) -> str:
+        path = self.text(name)
+        return forms.public_key(name, path) if path else ""
 
     def number(self, name: str, default: int, least: int = 0) -> int:
         value = self.text(name, str(default))
-        if not value.isdecimal() or int(value) < least:
-            raise SettingsError(f"{name} is not a number from {least} on: {value}")
+        if not (value.isdecimal() and len(value) < 10 and int(value) >= least):
+            raise SettingsError(
+                f"{name} is {forms.shown(value)}: it must be a whole number from"
+                f" {least} on, such as {max(least, default)}"
+            )
         return int(value)
 
     def number_or_never(self, name: str, least: int) -> int:
@@ -205,46 +197,37 @@ class _Reader:
     def one_of(self, name: str, values: tuple[str, ...]) -> str:
         value = self.text(name, values[0]).lower()
         if value not in values:
-            raise SettingsError(f"{name} is none of {', '.join(values)}: {value}")
-        return value
-
-    def matching(self, name: str, form: re.Pattern[str], example: str) -> str:
-        value = self.text(name)
-        if value and not form.fullmatch(value):
-            raise SettingsError(f"{name} is not of the form {example}: {value}")
+            raise SettingsError(
+                f"{name} is {forms.shown(value)}: it must be one of {', '.join(values)}"
+            )
         return value
 
 
 def _names(reader: _Reader) -> Names:
+    name = reader.identifier
     return Names(
-        admin_role=reader.identifier("SNOWFLAKE_ADMIN_ROLE", "accountadmin"),
-        setup_role=reader.identifier("SNOWFLAKE_SETUP_ROLE", "setup"),
-        loader_role=reader.identifier("SNOWFLAKE_LOADER_ROLE", "loader"),
-        transformer_role=reader.identifier("SNOWFLAKE_ROLE", "transformer"),
-        reader_role=reader.identifier("SNOWFLAKE_READER_ROLE", "reader"),
-        warehouse=reader.identifier("SNOWFLAKE_WAREHOUSE", "transforming"),
-        dev_warehouse=reader.identifier("SNOWFLAKE_DEV_WAREHOUSE", "developing"),
-        resource_monitor=reader.identifier(
-            "SNOWFLAKE_RESOURCE_MONITOR", "amplitude_warehouse"
-        ),
-        raw_database=reader.identifier("SNOWFLAKE_RAW_DATABASE", "raw"),
-        raw_schema=reader.identifier("SNOWFLAKE_RAW_SCHEMA", "amplitude"),
-        database=reader.identifier("SNOWFLAKE_DATABASE", "analytics"),
-        marts_schema=reader.identifier("SNOWFLAKE_MARTS_SCHEMA", "amplitude"),
-        integration=reader.identifier(
-            "SNOWFLAKE_STORAGE_INTEGRATION", "amplitude_landing"
-        ),
-        error_integration=reader.identifier(
-            "SNOWFLAKE_ERROR_INTEGRATION", "amplitude_load_errors"
-        ),
-        ci_user=reader.identifier("SNOWFLAKE_CI_USER", "amplitude_ci"),
+        admin_role=name("SNOWFLAKE_ADMIN_ROLE", "accountadmin", forms.ADMIN_ROLE),
+        setup_role=name("SNOWFLAKE_SETUP_ROLE", "setup", forms.ROLE),
+        loader_role=name("SNOWFLAKE_LOADER_ROLE", "loader", forms.ROLE),
+        transformer_role=name("SNOWFLAKE_ROLE", "transformer", forms.ROLE),
+        reader_role=name("SNOWFLAKE_READER_ROLE", "reader", forms.ROLE),
+        warehouse=name("SNOWFLAKE_WAREHOUSE", "transforming"),
+        dev_warehouse=name("SNOWFLAKE_DEV_WAREHOUSE", "developing"),
+        resource_monitor=name("SNOWFLAKE_RESOURCE_MONITOR", "amplitude_warehouse"),
+        raw_database=name("SNOWFLAKE_RAW_DATABASE", "raw", forms.DATABASE),
+        raw_schema=name("SNOWFLAKE_RAW_SCHEMA", "amplitude", forms.SCHEMA),
+        database=name("SNOWFLAKE_DATABASE", "analytics", forms.DATABASE),
+        marts_schema=name("SNOWFLAKE_MARTS_SCHEMA", "amplitude", forms.SCHEMA),
+        integration=name("SNOWFLAKE_STORAGE_INTEGRATION", "amplitude_landing"),
+        error_integration=name("SNOWFLAKE_ERROR_INTEGRATION", "amplitude_load_errors"),
+        ci_user=name("SNOWFLAKE_CI_USER", "amplitude_ci", forms.USER),
     )
 
 
 def _sign_in(reader: _Reader) -> SignIn:
     return SignIn(
-        account=reader.text("SNOWFLAKE_ACCOUNT"),
-        user=reader.text("SNOWFLAKE_USER"),
+        account=reader.of_form("SNOWFLAKE_ACCOUNT", forms.ACCOUNT),
+        user=reader.of_form("SNOWFLAKE_USER", forms.LOGIN),
         authenticator=reader.text("SNOWFLAKE_AUTHENTICATOR").lower(),
         private_key_path=reader.text("SNOWFLAKE_PRIVATE_KEY_PATH"),
         private_key=reader.text("SNOWFLAKE_PRIVATE_KEY"),
@@ -258,29 +241,9 @@ def _sign_in(reader: _Reader) -> SignIn:
 
 
 def _landing(given: Mapping[str, str]) -> str:
-    bucket = given.get("AWS_BUCKET") or given.get("AWS_BUCKET_NAME")
-    landing = given.get("LANDING") or (f"s3://{bucket}" if bucket else "data/landing")
-    if landing.startswith("s3://") and not landing.removeprefix("s3://").strip("/"):
-        raise SettingsError("LANDING names no bucket: it is like s3://bucket/prefix")
-    if "://" in landing and not landing.startswith("s3://"):
-        raise SettingsError("LANDING is neither s3://bucket/prefix nor a folder")
-    if any(character in landing for character in "'\\\n"):
-        raise SettingsError("LANDING holds a quote or a backslash")
-    return landing
-
-
-def _public_key(path: str | None) -> str:
-    """The key as Snowflake takes it: the base64 of the PEM file, on one line."""
-    if not path:
-        return ""
-    try:
-        lines = Path(path).read_text(encoding="ascii").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(
-            f"SNOWFLAKE_CI_PUBLIC_KEY_PATH cannot be read: {path}"
-        ) from error
-    if not any("BEGIN PUBLIC KEY" in line for line in lines):
-        raise SettingsError(
-            f"SNOWFLAKE_CI_PUBLIC_KEY_PATH is no public key in PEM form: {path}"
-        )
-    return "".join(line.strip() for line in lines if "-----" not in line)
+    for name in ("LANDING", "AWS_BUCKET", "AWS_BUCKET_NAME"):
+        if value := given.get(name):
+            landing = value if name == "LANDING" else f"s3://{value}"
+            form = forms.BUCKET_URL if "://" in landing else forms.FOLDER
+            return form.check(name, landing)
+    return "data/landing"

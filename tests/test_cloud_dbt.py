@@ -5,6 +5,7 @@ import http.server
 import json
 import os
 import queue
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from unittest.mock import patch
 import pytest
 from commands import snowflake_setup
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from dbt.adapters.snowflake.connections import SnowflakeCredentials
 from dbt.config.runtime import load_profile
 from dbt.flags import set_from_args
@@ -25,6 +26,7 @@ from dbt_common.context import set_invocation_context
 
 from ingest.settings import SettingsError
 from sandbox.snowflake import without_account
+from snowflake_setup.deploy import variables
 from snowflake_setup.session import connection_parameters
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.summary import build_summary
@@ -37,11 +39,7 @@ ACCOUNT = {"SNOWFLAKE_ACCOUNT": "org-account", "SNOWFLAKE_USER": "jane@example.c
 def key() -> str:
     """A private key, as PEM text."""
     made = rsa.generate_private_key(public_exponent=65537, key_size=2048)
-    return made.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    ).decode()
+    return pem(made, private=True)
 
 
 def credentials(target: str, **environment: str) -> SnowflakeCredentials:
@@ -211,25 +209,152 @@ def test_settings_do_not_show_secrets(key):
     assert {key.strip(), "pa55word"} <= set(settings.secrets)
 
 
+ROLES = (
+    "SNOWFLAKE_SETUP_ROLE",
+    "SNOWFLAKE_LOADER_ROLE",
+    "SNOWFLAKE_ROLE",
+    "SNOWFLAKE_READER_ROLE",
+)
+OF_SNOWFLAKE = (
+    "ACCOUNTADMIN",
+    "sysadmin",
+    "SecurityAdmin",
+    "useradmin",
+    "orgadmin",
+    "public",
+    "globalorgadmin",
+    '"ACCOUNTADMIN"',
+)
+
+
 @pytest.mark.parametrize(
     "name, value",
     [
         ("SNOWFLAKE_ROLE", "a b"),
         ("SNOWFLAKE_RAW_SCHEMA", "x; drop table y"),
+        ("SNOWFLAKE_RAW_SCHEMA", "Information_Schema"),
+        ("SNOWFLAKE_DATABASE", "snowflake"),
+        ("SNOWFLAKE_RAW_DATABASE", "SNOWFLAKE_SAMPLE_DATA"),
+        ("SNOWFLAKE_WAREHOUSE", "SYSTEM$STREAMLIT_NOTEBOOK_WH"),
+        ("SNOWFLAKE_CI_USER", "snowflake"),
         ("SNOWFLAKE_WAREHOUSE_SIZE", "huge"),
         ("SNOWFLAKE_MONTHLY_CREDITS", "0"),
+        ("SNOWFLAKE_MONTHLY_CREDITS", "1" * 5000),
+        ("SNOWFLAKE_ACCOUNT", "https://org-account.snowflakecomputing.com"),
         ("GITHUB_SUBJECT", "repo:owner/*:ref:refs/heads/main"),
         ("GITHUB_SUBJECT", "owner/name"),
+        ("GITHUB_SUBJECT", "repo:owner/name:ref:refs/heads/main\\"),
         ("SNOWFLAKE_AWS_ROLE_ARN", "arn:aws:iam::1:user/x"),
         ("LANDING", "s3://bucket/it's"),
+        ("LANDING", "s3://bucket/all/*"),
+        ("AWS_BUCKET", "a_bucket"),
         ("AWS_STACK", "a b"),
         ("LANDING_ARCHIVE_DAYS", "7"),
         ("SNOWFLAKE_CI_PUBLIC_KEY_PATH", "/no/such/key.pub"),
+        *((role, name) for role in ROLES for name in OF_SNOWFLAKE),
     ],
 )
 def test_a_malformed_setting_is_named(name, value):
-    with pytest.raises(SettingsError, match=name):
+    with pytest.raises(SettingsError, match=f"^{name} "):
         CloudSettings.read(ACCOUNT | {name: value})
+
+
+HOSTILE = ("x'; create role thief; --", 'x"; create role thief; --', "x\\", "x\n;y")
+LISTED = re.findall(
+    r"^#? ?([A-Z_]+)=", (DBT.parent / ".env.example").read_text(), re.MULTILINE
+)
+IN_NO_SQL = {
+    "AWS_REGION",
+    "AWS_ACCESS_KEY",
+    "AWS_SECRET_KEY",
+    "SNOWFLAKE_AUTHENTICATOR",
+    "SNOWFLAKE_TOKEN",
+    "SNOWFLAKE_PRIVATE_KEY",
+    "SNOWFLAKE_PRIVATE_KEY_PATH",
+    "SNOWFLAKE_PRIVATE_KEY_PASSPHRASE",
+}
+
+
+def test_no_setting_carries_a_statement_into_the_sql():
+    """Of every setting in .env.example: it is refused, or it is in no SQL."""
+    plain = variables(CloudSettings.read(ACCOUNT), "")
+    ours = [
+        n for n in LISTED if n.startswith(("SNOWFLAKE", "GITHUB", "AWS", "LANDING"))
+    ]
+    assert len(ours) > 30
+    passed = set()
+    for name in ours:
+        for value in HOSTILE:
+            try:
+                settings = CloudSettings.read(ACCOUNT | {name: value})
+            except SettingsError as error:
+                said = str(error)
+                assert said.startswith(f"{name} ") and "\n" not in said
+            else:
+                passed.add(name)
+                assert variables(settings, "") == plain, name
+    assert passed == IN_NO_SQL
+
+
+def test_a_statement_in_a_setting_ends_the_command():
+    finished = snowflake_setup(
+        without_account() | ACCOUNT | {"SNOWFLAKE_READER_ROLE": HOSTILE[0]}, "deploy"
+    )
+    assert finished.returncode == 2 and not finished.stdout
+    assert finished.stderr == (
+        "snowflake_setup: SNOWFLAKE_READER_ROLE is x'; create role thief; --: it must"
+        " be a name of letters, digits, _ and $, not quoted, such as amplitude_reader\n"
+    )
+
+
+def test_the_workflows_user_is_not_the_one_that_deploys():
+    user = {"SNOWFLAKE_USER": "Amplitude_CI", "LANDING": "landing"}
+    finished = snowflake_setup(without_account() | ACCOUNT | user, "deploy")
+    assert finished.returncode == 2 and "SNOWFLAKE_CI_USER is" in finished.stderr
+
+
+def pem(made: object, *, private: bool = False) -> str:
+    if private:
+        return made.private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        ).decode()
+    return (
+        made.public_key()
+        .public_bytes(
+            serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+        )
+        .decode()
+    )
+
+
+def test_a_public_key_is_written_anew(key, tmp_path):
+    """Whatever stands around it in the file, only the key gets into the SQL."""
+    made = serialization.load_pem_private_key(key.encode(), None)
+    file = tmp_path / "key.pub"
+
+    def read(text: str) -> str:
+        file.write_text(text)
+        given = ACCOUNT | {"SNOWFLAKE_CI_PUBLIC_KEY_PATH": str(file)}
+        return CloudSettings.read(given).ci_public_key
+
+    text = pem(made)
+    body = "".join(text.splitlines()[1:-1])
+    assert read(text) == body
+    assert read(text.replace("\n", "\r\n")) == body
+    assert read(f"# made for CI\n{text}'; create role thief; --\n") == body
+    lines = text.splitlines()
+    for wrong in (
+        "\n".join([lines[0], "'; create role thief; --", *lines[1:]]),
+        "\n".join([lines[0], "'; create role thief; --", lines[-1]]),
+        key,
+        "",
+        pem(ec.generate_private_key(ec.SECP256R1())),
+        pem(rsa.generate_private_key(public_exponent=65537, key_size=1024)),
+    ):
+        with pytest.raises(SettingsError, match="SNOWFLAKE_CI_PUBLIC_KEY_PATH is not"):
+            read(wrong)
 
 
 def test_the_summary_names_what_failed(tmp_path):

@@ -14,6 +14,8 @@ import pytest
 import sqlfluff
 import sqlglot
 import yaml
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlglot import exp
 
@@ -121,7 +123,11 @@ def silent_sqlglot():
 @pytest.mark.parametrize("file", FILES)
 def test_both_parsers_take_it_as_snowflakes_sql(file, tmp_path):
     key = tmp_path / "key.pub"
-    key.write_text("-----BEGIN PUBLIC KEY-----\nMIIB\n-----END PUBLIC KEY-----\n")
+    key.write_bytes(
+        rsa.generate_private_key(public_exponent=65537, key_size=2048)
+        .public_key()
+        .public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+    )
     sql = render(file, SNOWFLAKE_CI_PUBLIC_KEY_PATH=str(key))
     sqlfluff.parse(sql, dialect="snowflake")  # raises for what it cannot parse
     for statement in statements(file, SNOWFLAKE_CI_PUBLIC_KEY_PATH=str(key)):
@@ -291,3 +297,23 @@ def test_no_policy_allows_a_wildcard_action_or_resource(template):
                     assert "*" not in action
                 assert statement["Resource"] != "*"
     assert seen == 6
+
+
+def test_no_parameter_takes_what_could_widen_a_policy(template):
+    """A wildcard, a quote or a substitution in a name would be part of a policy."""
+    texts = {
+        name: parameter["AllowedPattern"]
+        for name, parameter in template["Parameters"].items()
+        if parameter["Type"] != "Number"
+    }
+    for name, pattern in texts.items():
+        for hostile in (
+            "*",
+            "a*/",
+            "repo:a/*:x",
+            "a'b",
+            'a"b',
+            "${AWS::Region}",
+            "a?/",
+        ):
+            assert not re.fullmatch(pattern, hostile), (name, hostile)

@@ -1,7 +1,7 @@
 {%- macro is_activity(event_type) -%}
     coalesce({{ event_type }} not in (
     {%- for inactive in variable("inactive_event_types") -%}
-        '{{ inactive | replace("'", "''") }}',
+        {{ literal(inactive) }},
     {%- endfor -%}
     ''), true)
 {%- endmacro -%}

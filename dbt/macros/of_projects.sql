@@ -1,4 +1,5 @@
 {%- macro of_projects(project_id) -%}
-    {%- set projects = variable("projects") | map("string") | map("replace", "'", "''") | list -%}
-    ({{ project_id ~ " in ('" ~ projects | join("', '") ~ "')" if projects else "true" }})
+    {%- set projects = [] -%}
+    {%- for project in variable("projects") -%}{%- do projects.append(literal(project)) -%}{%- endfor -%}
+    ({{ project_id ~ " in (" ~ projects | join(", ") ~ ")" if projects else "true" }})
 {%- endmacro -%}

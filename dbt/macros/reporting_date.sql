@@ -5,8 +5,8 @@
         {{ timestamp }}::date
     {%- else -%}
         case when {{ timestamp }} between '0001-01-02'::timestamp and '9999-12-30'::timestamp then
-        {%- if target.type == "snowflake" %} convert_timezone('UTC', '{{ timezone }}', {{ timestamp }})
-        {%- else %} timezone('{{ timezone }}', timezone('UTC', {{ timestamp }})){% endif %}
+        {%- if target.type == "snowflake" %} convert_timezone('UTC', {{ literal(timezone) }}, {{ timestamp }})
+        {%- else %} timezone({{ literal(timezone) }}, timezone('UTC', {{ timestamp }})){% endif %}
         else {{ timestamp }} end::date
     {%- endif -%}
 {%- endmacro -%}

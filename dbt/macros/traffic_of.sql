@@ -4,6 +4,6 @@
     {%- set query = "select field, pattern from " ~ rules ~ " where kind = '" ~ kind ~ "' order by 1, 2" -%}
     coalesce(false
     {%- for field, pattern in (run_query(query).rows if exist else []) %}
-        or {{ field }} ilike '{{ pattern | replace("'", "''") }}'
+        or {{ field }} ilike {{ literal(pattern) }}
     {%- endfor %}, false)
 {%- endmacro -%}

@@ -1,5 +1,6 @@
 """The links in Snowflake: sign-in, warehouses, integration, stage, pipes, tables."""
 
+import shlex
 from collections.abc import Callable, Iterable
 
 from snowflake_setup.deploy import wanted_grants
@@ -64,11 +65,11 @@ def _sign_in_mends(
     if number == ROLE_NOT_GRANTED:
         return (AGAIN, f'grant role {role} to user "{user}"')
     if number in KEY_REFUSED:
-        path = settings.sign_in.private_key_path
+        path = shlex.quote(settings.sign_in.private_key_path)
         return (
             "printenv SNOWFLAKE_PRIVATE_KEY | openssl pkey -pubout"
             if settings.sign_in.private_key
-            else f'openssl pkey -pubout -in "{path}"',
+            else f"openssl pkey -pubout -in {path}",
             f"alter user \"{user}\" set rsa_public_key = '…', with what that prints"
             " between its first and last line",
         )

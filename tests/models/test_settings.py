@@ -3,14 +3,17 @@
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
 import reference
+import sqlglot
 import yaml
 from variables import variables_of
 from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
@@ -46,7 +49,11 @@ RIGHT = {
     "lifetime_value_days": [0, 365],
     "inactive_event_types": [[], ["Push Sent", "it's"]],
     "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
-    "masking_rules": [[], [{"pattern": "[0-9]{5,}", "mask": ":number"}]],
+    "masking_rules": [
+        [],
+        [{"pattern": "[0-9]{5,}", "mask": ":number"}],
+        [{"pattern": "'5$$$", "mask": "$$, it's $"}],
+    ],
     "report_minimum_users": [0, 5],
     "projects": [[], ["100500123"], [100500123]],
     "unparsed_lines_allowed": [0, 12000],
@@ -85,7 +92,6 @@ WRONG = {
         [{"pattern": 5, "mask": ":number"}],
         [{"pattern": "[0-9]", "mask": ":number", "reason": "long"}],
         [{"pattern": "\\d{5,}", "mask": ":number"}],
-        [{"pattern": "5$$, $$", "mask": ":number"}],
         {"pattern": "[0-9]{5,}", "mask": ":number"},
     ],
     "report_minimum_users": [-1, 0.5, "5", None, True, []],
@@ -172,7 +178,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 def variables(values: dict[str, object]) -> tuple[str, str]:
     """The values as dbt takes them from make."""
-    return "--vars", f"'{json.dumps(values)}'"
+    return "--vars", shlex.quote(json.dumps(values)).replace("$", "$$")
 
 
 # Prints the faults of every value, as lists by variable.
@@ -240,6 +246,76 @@ def test_a_column_that_is_not_there_is_refused(empty):
     assert "OK created" not in run.stdout
 
 
+# Texts that end a literal which was only put in quotes, or whose quotes alone were
+# doubled: in Snowflake a backslash escapes the quote after it.
+HOSTILE = [
+    "it's",
+    "'; drop table t; --",
+    "\\'; drop table t; --",
+    "\\",
+    '"',
+    "a~b/c",
+    "$.a",
+]
+AS_SQL = """
+{{% set found = {{"literal": [], "event_property": []}} %}}
+{{% for text in fromyaml({texts}) %}}
+    {{% do found.literal.append(literal(text)) %}}
+    {{% do found.event_property.append(event_property(text)) %}}
+{{% endfor %}}
+{{% do print("found: " ~ tojson(found)) if execute %}}
+"""
+ACCOUNT = {"TARGET": "snowflake", "SNOWFLAKE_ACCOUNT": "a", "SNOWFLAKE_USER": "u"}
+
+
+def as_sql(empty: Warehouse, **settings: str) -> dict[str, list[str]]:
+    """The texts as the macros write them, without a connection."""
+    code = AS_SQL.format(texts=json.dumps(yaml.safe_dump(HOSTILE)))
+    empty = replace(empty, settings=empty.settings | settings)
+    offline = ("--no-populate-cache", "--no-introspect")
+    printed = empty.dbt("--quiet", "compile", *offline, "--inline", code)
+    (line,) = re.findall(r"^found: (.*)$", printed, re.MULTILINE)
+    return json.loads(line)
+
+
+def test_a_text_in_sql_is_that_text_on_duckdb(empty):
+    written = as_sql(empty)
+    with duckdb.connect() as connection:
+        for text, sql in zip(HOSTILE, written["literal"], strict=True):
+            assert connection.sql(f"select {sql}").fetchall() == [(text,)]
+        for text, sql in zip(HOSTILE, written["event_property"], strict=True):
+            connection.execute(
+                "create or replace table t as select ?::json as event_properties",
+                [json.dumps({"a": "other", text: "found"})],
+            )
+            assert connection.sql(f"select {sql} from t").fetchall() == [("found",)]
+
+
+def test_a_text_in_sql_is_that_text_on_snowflake(empty):
+    written = as_sql(empty, **ACCOUNT)
+    for text, sql, key in zip(HOSTILE, *written.values(), strict=True):
+        parsed = sqlglot.parse_one(f"select {sql}, {key}", read="snowflake")
+        assert {part.this for part in parsed.find_all(sqlglot.exp.Literal)} == {text}
+
+
+@pytest.mark.parametrize(
+    "settings, named",
+    [
+        (
+            {"DBT_SCHEMA": 'x"; drop table y; --'},
+            "DBT_SCHEMA or SNOWFLAKE_MARTS_SCHEMA",
+        ),
+        (ACCOUNT | {"SNOWFLAKE_RAW_DATABASE": "raw; --"}, "SNOWFLAKE_RAW_DATABASE"),
+    ],
+)
+def test_a_name_that_is_not_plain_is_refused(empty, settings, named):
+    (name,) = [v for v in settings.values() if "; " in v]
+    with pytest.raises(AssertionError) as failed:
+        replace(empty, settings=empty.settings | settings).dbt("parse")
+    said = f"{named} is {name}: it must be a name of letters"
+    assert said in " ".join(str(failed.value).split()).replace("\\n", " ")
+
+
 # --- The sample, built with every variable at another value ---------------------------
 
 OTHER = {
@@ -247,7 +323,7 @@ OTHER = {
     "stitch_anonymous_users": False,
     "use_merges": True,
     "reporting_timezone": "America/New_York",
-    "inactive_event_types": ["[Amplitude] Page Viewed", "session_start"],
+    "inactive_event_types": ["[Amplitude] Page Viewed", "session_start", "it's \\"],
     "longest_session_hours": 0.25,
     "calendar_starts_on": "2026-01-14",
     "retention_days": 2,
@@ -259,6 +335,7 @@ OTHER = {
     "masking_rules": [
         {"pattern": "/product/[a-z0-9]+", "mask": "/product/:id"},
         {"pattern": "i+", "mask": "I"},
+        {"pattern": "'5$$$", "mask": "it's $"},
     ],
     "report_minimum_users": 50,
     "unparsed_lines_allowed": 2,
@@ -270,7 +347,10 @@ OTHER = {
             "order": "any",
             "window_hours": 48,
             "steps": [
-                {"name": "Found", "event_type": ["Search Performed", "Filter Applied"]},
+                {
+                    "name": "It's found \\'; --",
+                    "event_type": ["Search Performed", "Filter Applied", "'; --", "\\"],
+                },
                 {
                     "name": "Home",
                     "event_type": "[Amplitude] Page Viewed",

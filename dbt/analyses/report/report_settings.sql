@@ -1,1 +1,1 @@
-select '{{ var("reporting_timezone") }}' as reporting_timezone
+select {{ literal(var("reporting_timezone")) }} as reporting_timezone

@@ -55,7 +55,7 @@ final as (
     select
         loads.project_id,
         coalesce(
-            {{ "'%s'" % starts_on if starts_on else "null" }}::date,
+            {{ literal(starts_on) if starts_on else "null" }}::date,
             {{ reporting_date("loads.first_file_hour_started_at") }}
         ) as calendar_started_date,
         {{ reporting_date("(loads.loaded_until_at - interval '1 second')") }}

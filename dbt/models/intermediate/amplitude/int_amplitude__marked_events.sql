@@ -29,7 +29,8 @@ described as (
         {%- for funnel, definition in variable("funnels").items() %}
         {%- for step in definition.steps %}
         || case
-            when {{ is_funnel_step(step) }} then '|{{ funnel }}:{{ loop.index }}|'
+            when {{ is_funnel_step(step) }}
+                then {{ literal("|" ~ funnel ~ ":" ~ loop.index ~ "|") }}
             else ''
         end
         {%- endfor %}

@@ -13,7 +13,7 @@ merges as (
 -- one row per merge of two ids
 placed as (
     select
-        coalesce(project_id, '{{ only_project }}') as project_id,
+        coalesce(project_id, {{ literal(only_project) }}) as project_id,
         merged_amplitude_id,
         amplitude_id,
         merge_occurred_at,

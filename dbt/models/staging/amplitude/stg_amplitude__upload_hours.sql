@@ -46,7 +46,7 @@ final as (
         or upload_hour_id in (
             ''
             {%- for hour in variable("too_large_hours_accepted") %}
-                , '{{ hour }}'
+                , {{ literal(hour) }}
             {%- endfor %}
         ) as is_settled
     from newest

@@ -35,9 +35,9 @@ steps as (
     {% for funnel, definition in funnels.items() -%}
     {% for step in definition.steps -%}
     select
-        '{{ funnel }}' as funnel,
+        {{ literal(funnel) }} as funnel,
         {{ loop.index }} as step_number,
-        '{{ step.name | replace("'", "''") }}' as step,
+        {{ literal(step.name) }} as step,
         {{ definition.order == "this" }} as is_ordered,
         {{ (definition.window_hours * 3600) | int }} as window_seconds,
         {{ (definition.window_hours / 24) | round(0, "ceil") | int }} as window_days
