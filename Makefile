@@ -41,19 +41,26 @@ help: ## Show this list
 setup: $(VENV)/.installed ## Install everything into .venv, and dbt's packages
 	@python -m sandbox.dbt_packages
 
-$(VENV)/.installed: requirements.txt
+# Every file is checked against its hash, whichever mirror it comes from; so are pip, uv
+# and what builds the one package that has no wheel.
+$(VENV)/.installed: requirements.txt installers.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
 		|| { echo "Python 3.11 or newer is needed: make setup PYTHON=python3.12"; exit 1; }
-	$(PYTHON) -m venv $(VENV)
-	pip install --quiet --disable-pip-version-check uv
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	pip install --quiet --disable-pip-version-check --require-hashes -r installers.txt
 	# uv resolves in seconds, but knows nothing of pip's configuration.
-	uv pip install --quiet --compile-bytecode -r $< || pip install --quiet -r $<
+	uv pip install --quiet --compile-bytecode --require-hashes \
+		--build-constraints installers.txt -r $< \
+		|| pip install --quiet --require-hashes --build-constraint installers.txt -r $<
 	touch $@
 
+LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
+	--no-annotate --generate-hashes
+
 .PHONY: lock
-lock: $(VENV)/.installed ## Resolve requirements.in anew, into requirements.txt
-	uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header \
-		--no-annotate --output-file requirements.txt requirements.in
+lock: $(VENV)/.installed ## Resolve the newest versions, with their hashes, into requirements.txt
+	$(LOCK) --output-file requirements.txt requirements.in
+	printf '%s\n' pip setuptools uv | $(LOCK) --output-file installers.txt -
 
 .PHONY: demo
 demo: export LANDING := data/demo/landing
