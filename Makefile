@@ -21,7 +21,8 @@ WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
 setting = $(or $($1),$(if $(WITH_SETTINGS),$(shell $(VENV)/bin/dotenv get $1 2>/dev/null)))
 # With workload identity each command gets a fresh token of the GitHub Actions job.
 WITH_TOKEN = $(if $(filter workload_identity,$(call setting,SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
-DBT = $(WITH_SETTINGS) $(WITH_TOKEN) dbt
+# The warehouse's file and dbt's logs can be read by their owner only.
+DBT = umask 077; $(WITH_SETTINGS) $(WITH_TOKEN) dbt
 
 DOCS ?= data/docs
 REPORT ?= data/report
@@ -141,7 +142,7 @@ run-summary: $(VENV)/.installed ## Say what the last dbt build came to (in GitHu
 docs: setup ## Write the models' documentation to data/docs
 	@mkdir -p data $(DOCS)
 	@$(DBT) --quiet docs generate --static $(ARGS)
-	@cp dbt/target/static_index.html $(DOCS)/index.html
+	@python -m report.documentation $${DBT_TARGET_PATH:-dbt/target}/static_index.html $(DOCS)/index.html
 	@echo "docs: $(DOCS)/index.html"
 
 .PHONY: report

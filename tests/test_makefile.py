@@ -1,8 +1,10 @@
 """What make itself does with settings, which may come from `.env`."""
 
+import json
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,4 +80,28 @@ def test_builds_run_data_tests_and_no_unit_tests(checkout):
         ]
         assert build, target
         assert all("--exclude-resource-type unit_test" in line for line in build)
+        # DuckDB's file and dbt's logs can be read by their owner only.
+        assert all(line.startswith("umask 077; ") for line in build)
     assert "dbt test --resource-type unit_test" in make(checkout, "-n", "unit-test")
+
+
+def test_the_documentation_holds_no_path_of_this_machine(tmp_path):
+    """dbt writes the compiled SQL into its page, and where it has compiled it."""
+    landing = tmp_path / "it's [1]"
+    environment = {
+        "LANDING": str(landing),
+        "DBT_TARGET_PATH": f"{tmp_path}/target",
+        "PYTHONPATH": str(REPOSITORY),
+    }
+    sql = str(landing).replace("'", "''")
+    paths = [f"{tmp_path}/target/a.sql", f"{sql}/events", f"{Path.home()}/x", "a/b.sql"]
+    (tmp_path / "dbt.html").write_text(json.dumps({"paths": paths, "é": 1}))
+    subprocess.run(
+        [sys.executable, "-m", "report.documentation", "dbt.html", "index.html"],
+        cwd=tmp_path,
+        env=os.environ | environment,
+        check=True,
+    )
+    shown = json.loads((tmp_path / "index.html").read_text())
+    assert shown["paths"] == ["target/a.sql", "landing/events", "~/x", "a/b.sql"]
+    assert "report.documentation" in make(REPOSITORY, "-n", "docs")

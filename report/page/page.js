@@ -196,11 +196,14 @@ function showTable(chart, figure) {
   details.querySelector("tbody").replaceChildren(...body);
 }
 
-// A spreadsheet runs a cell that begins like a formula; behind an apostrophe it is text.
+// A spreadsheet runs a cell that begins like a formula, also with a full-width sign (to
+// which NFKC gives its usual form) or behind spaces and invisible characters. Behind an
+// apostrophe it is text.
+const FORMULA = /^[\s\p{C}]*[=+\-@\u2212]|^[\t\r\n]/u;
 function csvCell(value) {
   if (typeof value === "number") return String(value);
   const text = String(value ?? "");
-  const safe = /^[\s]*[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  const safe = FORMULA.test(text.normalize("NFKC")) ? `'${text}` : text;
   return `"${safe.replaceAll('"', '""')}"`;
 }
 

@@ -14,7 +14,7 @@ import pytest
 from browsers import choose_days, chromium, drawn, opened, table
 from playwright.sync_api import Browser, Page
 from shown import SHOWN, day, expected
-from warehouses import Warehouse, make, plain
+from warehouses import REPOSITORY, Warehouse, make, plain
 
 from report.contents import SECTIONS
 from report.page import render
@@ -382,6 +382,26 @@ def test_a_saved_table_holds_no_formula(browser, hostile_page):
     names = [name for row in rows for name in row[:2]]
     assert any(name.startswith("'=cmd") for name in names)
     assert not [name for name in names if name[:1] in "=+-@\t" and name]
+
+
+def test_no_sign_begins_a_formula(browser):
+    """The page's own function, on texts that an export may hold."""
+    script = (REPOSITORY / "report/page/page.js").read_text()
+    (function,) = re.findall(r"^const FORMULA.*?^}$", script, re.MULTILINE | re.DOTALL)
+    signs = "=+-@＝＋－＠﹦﹢﹣﹫−"
+    before = ["", " ", "\t", "\r", "\n", "\u00a0", "\u200b", "\ufeff"]
+    formulas = [f"{space}{sign}1+1" for sign in signs for space in before]
+    plain = ["a=b", "/a+b/", "it's", "1 - 2", "", "ｆｕｌｌ"]
+    tab = browser.new_page()
+    cells = tab.evaluate(
+        f"texts => {{ {function} return texts.map(csvCell); }}", [*formulas, *plain, -1]
+    )
+    tab.close()
+    assert cells == [
+        *(f'"\'{text}"' for text in formulas),
+        *(f'"{text}"' for text in plain),
+        "-1",
+    ]
 
 
 # ---- Warehouses that hold little
