@@ -37,19 +37,18 @@ def main() -> None:
         return
     if package.exists() and not mark.exists() and hash_of(package) == REVIEWED:
         return
+    reason = "dbt's package hub cannot be reached"
     if _hub_answers() and _install():
-        if hash_of(package) != REVIEWED:
-            shutil.rmtree(INSTALLED)
-            sys.exit(
-                "dbt's package hub delivers another dbt_utils than the one that was"
-                " reviewed: nothing is installed. Compare it with its repository; after"
-                " a change of dbt/packages.yml set REVIEWED in sandbox/dbt_packages.py"
-            )
-        return
+        if hash_of(package) == REVIEWED:
+            return
+        reason = (
+            "The files of dbt_utils from dbt's package hub are not those that were"
+            " reviewed (REVIEWED in sandbox/dbt_packages.py)"
+        )
     shutil.rmtree(INSTALLED, ignore_errors=True)
     shutil.copytree(STAND_IN, package)
     mark.touch()
-    print(f"dbt's package hub cannot be reached: {STAND_IN} stands in for dbt_utils")
+    print(f"{reason}: {STAND_IN} stands in for dbt_utils")
 
 
 def hash_of(package: Path) -> str:

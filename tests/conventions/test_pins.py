@@ -56,11 +56,12 @@ def test_dbts_packages_are_locked_at_one_version(tmp_path):
         assert re.fullmatch(r"[0-9.]+", package["version"])
 
 
-def test_a_package_that_was_not_reviewed_is_not_installed(tmp_path, monkeypatch):
+def test_a_package_that_was_not_reviewed_is_replaced(tmp_path, monkeypatch, capsys):
     package = tmp_path / "dbt_packages/dbt_utils"
 
     def install() -> bool:
         shutil.copytree(REPOSITORY / dbt_packages.STAND_IN, package)
+        (package / "macros/from_the_hub.sql").touch()
         return True
 
     monkeypatch.chdir(REPOSITORY)
@@ -68,15 +69,17 @@ def test_a_package_that_was_not_reviewed_is_not_installed(tmp_path, monkeypatch)
     monkeypatch.setattr(dbt_packages, "INSTALLED", package.parent)
     monkeypatch.setattr(dbt_packages, "_hub_answers", lambda: True)
     monkeypatch.setattr(dbt_packages, "_install", install)
-    with pytest.raises(SystemExit, match="another dbt_utils"):
-        dbt_packages.main()
-    assert not package.exists()
+    dbt_packages.main()
+    assert "not those that were reviewed" in capsys.readouterr().out
+    assert (package / "stand-in").exists()
+    assert not (package / "macros/from_the_hub.sql").exists()
+    shutil.rmtree(package)
     install()
     hash_of_it = dbt_packages.hash_of(package)
     shutil.rmtree(package.parent)
     monkeypatch.setattr(dbt_packages, "REVIEWED", hash_of_it)
     dbt_packages.main()
-    assert package.exists()
+    assert (package / "macros/from_the_hub.sql").exists()
     # What is there is looked at again: a changed file is fetched anew.
     (package / "dbt_project.yml").write_text("changed")
     monkeypatch.setattr(dbt_packages, "_hub_answers", lambda: False)
