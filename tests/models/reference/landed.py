@@ -92,7 +92,7 @@ OBJECTS = {
     "group_properties": "group_properties",
     "user_groups": "groups",
 }
-PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 HALF = re.compile(r"\\u[dD][89a-fA-F]")
 ISO_TIME = re.compile(
     r"(\d{4}-\d\d-\d\d)"
@@ -122,6 +122,18 @@ class LedgerLine:
     hour: datetime
     exported_at: datetime
     files: tuple[str, ...]
+    clock: str = "machine"
+
+    @property
+    def rank(self) -> tuple[bool, datetime]:
+        """Of several lines the highest counts: Amplitude's clock before a machine's."""
+        return self.clock == "server", self.exported_at
+
+    @property
+    def has_valid_time(self) -> bool:
+        """No line landed before its time; clocks of machines may differ by an hour."""
+        now = datetime.now(UTC).replace(tzinfo=None)
+        return self.clock == "server" or self.exported_at <= now + timedelta(hours=1)
 
 
 def lines_of(path: Path) -> list[str]:
@@ -170,6 +182,12 @@ def string(value: object) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
+def objects(value: object) -> object:
+    """The value, as JSON if it is not what it should be."""
+    is_scalar = value is not None and not isinstance(value, dict | list)
+    return json.dumps(value) if is_scalar else value
+
+
 def number(value: object) -> float | None:
     """A number in plain or scientific notation, below 10^15."""
     found = text(value)
@@ -182,7 +200,7 @@ def number(value: object) -> float | None:
 def whole_number(value: object) -> int | None:
     """A number of up to 18 characters, or one below 10^15 that is whole."""
     found = text(value)
-    if found is not None and re.fullmatch(r"-?\d+", found) and len(found) <= 18:
+    if found is not None and re.fullmatch(r"-?[0-9]+", found) and len(found) <= 18:
         return int(found)
     result = number(value)
     return int(result) if result is not None and result.is_integer() else None
@@ -242,7 +260,7 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
     elements = [string(properties.get(f"[Amplitude] Element {one}")) for one in ELEMENT]
     row["element"] = next(filter(None, elements), None)
     row |= {name: moment(exported.get(field)) for name, field in TIMES.items()}
-    row |= {name: exported.get(field) for name, field in OBJECTS.items()}
+    row |= {name: objects(exported.get(field)) for name, field in OBJECTS.items()}
     row["price"] = number(properties.get("$price"))
     row["quantity"] = number(properties.get("$quantity"))
     row["revenue"] = number(properties.get("$revenue"))
@@ -297,6 +315,11 @@ def typed(file: File, row_number: int, exported: dict | None) -> dict:
 
 
 def read_ledger(landing: Path) -> Iterator[LedgerLine]:
+    """The lines that count."""
+    return filter(lambda line: line.has_valid_time, read_lines(landing))
+
+
+def read_lines(landing: Path) -> Iterator[LedgerLine]:
     for path in sorted((landing / "ledger").rglob("*.json")):
         key = path.relative_to(landing).as_posix()
         for line in filter(None, lines_of(path)):
@@ -308,6 +331,7 @@ def read_ledger(landing: Path) -> Iterator[LedgerLine]:
                 recorded["status"],
                 recorded["event_count"],
                 datetime.fromisoformat(recorded["hour"][:19]),
-                datetime.fromisoformat(recorded["exported_at"][:26]),
+                datetime.fromisoformat(recorded["exported_at"]).replace(tzinfo=None),
                 tuple(file["key"] for file in recorded["files"]),
+                recorded.get("clock", "machine"),
             )

@@ -81,7 +81,7 @@ def upload_hours(ledger: Iterable[LedgerLine]) -> dict[tuple, LedgerLine]:
             known = projects.get(line.api_key_id, line.project_id)
             projects[line.api_key_id] = max(known, line.project_id)
     found: dict[tuple, LedgerLine] = {}
-    for line in sorted(ledger, key=lambda one: (one.exported_at, one.line_id)):
+    for line in sorted(ledger, key=lambda one: (*one.rank, one.line_id)):
         project_id = line.project_id or projects.get(line.api_key_id, "unknown")
         found[project_id, line.hour] = line
     return found
@@ -93,10 +93,10 @@ def current_files(ledger: Iterable[LedgerLine]) -> dict[tuple, set[str]]:
     for line in ledger:
         if line.files:
             hour = (line.project_id, line.hour)
-            newest, files = found.get(hour, (line.exported_at, set()))
-            if line.exported_at > newest:
-                newest, files = line.exported_at, set()
-            if line.exported_at == newest:
+            newest, files = found.get(hour, (line.rank, set()))
+            if line.rank > newest:
+                newest, files = line.rank, set()
+            if line.rank == newest:
                 files |= set(line.files)
             found[hour] = (newest, files)
     return {hour: files for hour, (_, files) in found.items()}
