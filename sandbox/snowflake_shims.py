@@ -257,6 +257,10 @@ create or replace macro _fs_global.main.sf_typeof(variant) as
     end;
 create or replace macro _fs_global.main.sf_object_keys(variant) as
     case when json_type(variant) = 'OBJECT' then to_json(json_keys(variant)) end;
+create or replace macro _fs_global.main.sf_object_delete(object, name) as
+    json_merge_patch(object, json_object(cast(name as varchar), null));
+create or replace macro _fs_global.main.sf_object_insert(object, name, value) as
+    json_merge_patch(object, json_object(cast(name as varchar), value));
 create or replace macro _fs_global.main.sf_array_except(items, others) as
     to_json(list_filter(
         cast(items as varchar[]),
@@ -310,8 +314,9 @@ CONVERSIONS = ("AS_VARCHAR", "AS_OBJECT")
 
 
 def translate_variant_function(function: exp.Func) -> None:
-    """typeof, object_keys, as_varchar, as_object and to_varchar of a VARIANT,
-    array_except and array_sort: fakesnow does not know them, or answers as DuckDB."""
+    """typeof, object_keys, object_insert, object_delete, as_varchar, as_object and
+    to_varchar of a VARIANT, array_except and array_sort: fakesnow does not know them,
+    or answers as DuckDB."""
     if isinstance(function, exp.Typeof):
         function.replace(macro("sf_typeof", function.this))
     elif isinstance(function, exp.JSONKeys):
@@ -322,6 +327,13 @@ def translate_variant_function(function: exp.Func) -> None:
         function.replace(macro("sf_array_sort", function.this))
     elif isinstance(function, exp.ToChar) and not function.args.get("format"):
         function.replace(exp.cast(function.this, "varchar"))
+    elif isinstance(function, exp.ObjectInsert):
+        arguments = function.this, function.args["key"], function.args["value"]
+        function.replace(macro("sf_object_insert", *arguments))
+    elif (
+        isinstance(function, exp.Anonymous) and function.name.upper() == "OBJECT_DELETE"
+    ):
+        function.replace(macro("sf_object_delete", *function.expressions))
     elif isinstance(function, exp.Anonymous) and function.name.upper() in CONVERSIONS:
         name = f"sf_{function.name.lower()}"
         function.replace(macro(name, function.expressions[0]))

@@ -12,6 +12,7 @@
         "a share from 0 to 1": 0 <= number <= 1,
         "the name of a time zone": text in modules.pytz.all_timezones,
         "bot or internal": text in ["bot", "internal"],
+        "columns and properties by name, each omit or hash (numbers: omit)": are_personal_columns(value),
         "a pattern and its mask": is_masking_rule(value),
         "the id of a project": text | trim != "" or (0 < number and number is integer),
         "a day": is_day(value | string),

@@ -11,6 +11,7 @@
         "inactive_event_types": ["a list, each item a text", "[Push Sent, Push Opened]"],
         "longest_session_hours": ["a number above 0, up to 10000", "24"],
         "excluded_traffic": ["a list, each item bot or internal", "[bot, internal]"],
+        "personal_columns": ["columns and properties by name, each omit or hash (numbers: omit)", "{ip_address: omit, user_properties.email: hash}"],
         "masking_rules": ["a list, each item a pattern and its mask", '[{pattern: "[0-9]{5,}", mask: ":number"}]'],
         "report_minimum_users": ["a whole number from 0 on", "5"],
         "projects": ["a list, each item the id of a project", '["100500123"]'],

@@ -49,6 +49,11 @@ RIGHT = {
     "lifetime_value_days": [0, 365],
     "inactive_event_types": [[], ["Push Sent", "it's"]],
     "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
+    "personal_columns": [
+        {},
+        {"ip_address": "omit", "latitude": "omit", "advertising_id": "hash"},
+        {"user_properties.e.mail": "hash", "event_properties.it's\\": "omit"},
+    ],
     "masking_rules": [
         [],
         [{"pattern": "[0-9]{5,}", "mask": ":number"}],
@@ -84,6 +89,17 @@ WRONG = {
     "inactive_event_types": ["View", None, [None], [False], [5], [""], {"View": 1}],
     "excluded_traffic": ["bot", ["bots"], [["bot"]], None, [True]],
     "projects": ["100500123", 100500123, None, [1.5], [True], [None], [""], [-1]],
+    "personal_columns": [
+        None,
+        ["ip_address"],
+        "ip_address",
+        {"ip_address": "hide"},
+        {"ip_address": None},
+        {"latitude": "hash"},
+        {"amplitude_id": "omit"},
+        {"user_properties": "omit"},
+        {"user_properties.": "omit"},
+    ],
     "masking_rules": [
         None,
         ["[0-9]{5,}"],
@@ -332,6 +348,17 @@ OTHER = {
     "lifetime_value_days": 3,
     "excluded_traffic": [],
     "projects": ["100500123"],
+    "personal_columns": {
+        "ip_address": "hash",
+        "latitude": "omit",
+        "city": "omit",
+        "user_properties.company": "hash",
+        "user_properties.logins": "hash",
+        "user_properties.order_ids": "hash",
+        "user_properties.plan": "omit",
+        "user_properties.nowhere": "hash",
+        "event_properties.[Amplitude] Page Title": "omit",
+    },
     "masking_rules": [
         {"pattern": "/product/[a-z0-9]+", "mask": "/product/:id"},
         {"pattern": "i+", "mask": "I"},
@@ -366,7 +393,7 @@ AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo"}
 # report_minimum_users, which test_rules.py covers.
 SHARED = {
     "rows": ["duplicate_window_days", "excluded_traffic", "projects"],
-    "people": ["inactive_event_types", "use_merges"],
+    "people": ["inactive_event_types", "personal_columns", "use_merges"],
     "devices": ["calendar_starts_on", "stitch_anonymous_users"],
     "days": [
         "drift_rows_allowed",
@@ -436,6 +463,7 @@ def selected(settings: dict[str, object], built: Warehouse) -> list[str]:
 def copy_of_sample(sample_duckdb: Warehouse, tmp_path: Path) -> Warehouse:
     """The sample as built with the default variables, on DuckDB, and some merges."""
     copy = open_duckdb(sample_duckdb.landing, tmp_path)
+    copy.settings["HASH_SALT"] = reference.HASH_SALT
     shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
     with duckdb.connect(copy.settings["WAREHOUSE"]) as connection:
         for statement in merges_as("amplitude.merges"):
@@ -460,6 +488,29 @@ def test_the_sample_builds_with_other_settings(sample_duckdb, copy_of_sample, ca
     assert not found, told(found)
 
 
+def test_the_salt_of_hashes_is_secret_and_stays_the_same(copy_of_sample, tmp_path):
+    """It is in the warehouse, beside base_amplitude__events, and nowhere else."""
+    salt = copy_of_sample.settings["HASH_SALT"]
+    hashed = variables({"personal_columns": {"ip_address": "hash"}})
+    build = ("--select", "stg_amplitude__events", *hashed)
+
+    copy_of_sample.build(*build)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    holding = {path.name for path in files if salt.encode() in path.read_bytes()}
+    assert holding == {"warehouse.duckdb"}
+
+    for wrong, said in (
+        ("short", "HASH_SALT must have 16 characters or more"),
+        ("another salt of the tests", "HASH_SALT is not the one that this warehouse"),
+    ):
+        copy_of_sample.settings["HASH_SALT"] = wrong
+        run = copy_of_sample.try_build(*build)
+        assert run.returncode != 0
+        assert said in run.stdout
+        assert wrong not in run.stdout
+    copy_of_sample.build("--full-refresh", *build)
+
+
 @pytest.mark.xdist_group("settings on snowflake")
 @pytest.mark.parametrize("case", CASES if ON_SNOWFLAKE == "all" else [ON_SNOWFLAKE])
 def test_the_sample_builds_with_other_settings_on_snowflake(
@@ -468,6 +519,7 @@ def test_the_sample_builds_with_other_settings_on_snowflake(
     """On the emulator."""
     settings = CASES[case]
     with emulator(sample_landing) as account:
+        account["HASH_SALT"] = reference.HASH_SALT
         warehouse = open_snowflake(sample_landing, tmp_path, account)
         for statement in merges_as("raw.amplitude.merges"):
             warehouse.ask(statement)

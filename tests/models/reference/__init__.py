@@ -18,6 +18,7 @@ from . import audience, behaviour, calendar, landed, loads, people, revenue, sta
 if TYPE_CHECKING:
     from warehouses import Warehouse
 
+HASH_SALT = staged.HASH_SALT
 PROJECT = Path(__file__).parents[3] / "dbt"
 DEFAULTS = yaml.safe_load((PROJECT / "dbt_project.yml").read_text())["vars"]
 # Hashes of what is compared itself. Those of sessions and users are compared too.

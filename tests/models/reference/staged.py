@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -15,6 +16,8 @@ from .landed import EPOCH, LedgerLine
 
 SEEDS = Path(__file__).parents[3] / "dbt/seeds"
 NO_TIME = datetime.max
+# Of builds that hash personal data.
+HASH_SALT = "salt of the tests only"
 MICROSECOND = timedelta(microseconds=1)
 SECOND = timedelta(seconds=1)
 # Amplitude's events of one purchase; the first of these counts.
@@ -259,7 +262,35 @@ def events(
         event["life_order"] = (row["occurred_at"] or NO_TIME, number)
         found.append(event)
     count_purchases_once(found)
+    for event in found:
+        protect(event, settings)
     return found
+
+
+def protect(event: dict, settings: dict) -> None:
+    """Leave out of an event, or hash, what `personal_columns` names."""
+    for name, rule in settings["personal_columns"].items():
+        column, _, key = name.partition(".")
+        if not key:
+            event[column] = salted_hash(event[column]) if rule == "hash" else None
+        elif not isinstance(event[column], dict):
+            event[column] = None
+        elif event[column].get(key) is not None:
+            rest = dict(event[column])
+            value = rest.pop(key)
+            hashed = {key: salted_hash(as_text(value))} if rule == "hash" else {}
+            event[column] = rest | hashed
+
+
+def as_text(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+
+
+def salted_hash(value: str | None) -> str | None:
+    salted = f"{HASH_SALT}{value}".encode()
+    return None if value is None else hashlib.sha256(salted).hexdigest()
 
 
 def count_purchases_once(events: list[dict]) -> None:
