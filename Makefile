@@ -22,7 +22,7 @@ setting = $(or $($1),$(if $(WITH_SETTINGS),$(shell $(VENV)/bin/dotenv get $1 2>/
 # With workload identity each command gets a fresh token of the GitHub Actions job.
 WITH_TOKEN = $(if $(filter workload_identity,$(call setting,SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
 # The warehouse's file and dbt's logs can be read by their owner only.
-DBT = umask 077; $(WITH_SETTINGS) $(WITH_TOKEN) dbt
+DBT = umask 077; $(WITH_SETTINGS) $(WITH_TOKEN) python -m sandbox.with_warehouse -- dbt
 
 DOCS ?= data/docs
 REPORT ?= data/report

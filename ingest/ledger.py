@@ -38,6 +38,7 @@ LIMIT_KEY = re.compile(r"limits/\w+/[\w.-]+\.json", re.ASCII)
 MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 TIMES = ("hour", "window_start", "window_end", "exported_at")
+STATUSES = ("landed", "empty", "too_large")
 CLOCKS = ("wrong", "machine", "server")
 
 # No record was made later than it landed; clocks of machines may differ by so much.
@@ -107,6 +108,8 @@ class HourRecord:
     def from_line(cls, line: bytes) -> "HourRecord":
         """Raises ValueError, KeyError or TypeError if the line is no record."""
         given: dict[str, Any] = json.loads(line)
+        if not isinstance(given, dict):
+            raise TypeError("a line is not a JSON object")
         # Lines of version 0.1.0 have no `clock`.
         given.setdefault("clock", "machine")
         values = {one.name: given[one.name] for one in fields(cls)}
@@ -115,7 +118,29 @@ class HourRecord:
         if values["clock"] not in CLOCKS:
             raise ValueError(f"clock {values['clock']!r} is none of {CLOCKS}")
         values["files"] = [LandedFile(**file) for file in values["files"]]
-        return cls(**values)
+        record = cls(**values)
+        record._check(given)
+        return record
+
+    def _check(self, given: dict[str, Any]) -> None:
+        """Raises ValueError if a value is not what a run writes: dbt reads it too."""
+        if self.status not in STATUSES or not isinstance(self.is_settled, bool):
+            raise ValueError(f"status {self.status!r}, is_settled {self.is_settled!r}")
+        counts = [
+            count
+            for file in self.files
+            for count in (file.event_count, file.byte_count)
+        ]
+        if not all(type(count) is int and count >= 0 for count in counts):
+            raise ValueError(f"counts {counts!r} are not whole numbers")
+        own = {
+            "event_count": self.event_count,
+            "file_count": len(self.files),
+            "byte_count": self.byte_count,
+        }
+        for name, count in own.items():
+            if given.get(name, count) != count:
+                raise ValueError(f"{name} is {given[name]!r}, its files have {count}")
 
 
 class Ledger:

@@ -13,9 +13,11 @@ import json
 import logging
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from string import Template
 from typing import Any
 
+import duckdb
 import fakesnow.arrow
 import fakesnow.cursor
 import fakesnow.info_schema
@@ -215,9 +217,17 @@ def comment_on_columns(cursor: Cursor, match: re.Match) -> list[str]:
     ] + [DONE]
 
 
+# Patterns of statements to refuse, each once: faults that a test puts in a build's way.
+faults: list[re.Pattern] = []
+
+
 @replaces(Cursor, "execute")
 def execute(original: Callable, cursor: Cursor, command: str, *args: Any, **kw: Any):
     """Run the statement, or what answers it."""
+    for fault in faults:
+        if fault.search(command):
+            faults.remove(fault)
+            raise refusal("Processing aborted by a fault of the test", 300005, "XX000")
     statements = [command]
     for pattern, shim in STATEMENT_SHIMS:
         if match := pattern.match(command):
@@ -467,11 +477,14 @@ def make_temporary_table_permanent(cursor: Cursor, expression: exp.Expr) -> None
 
 
 class Sessions(dict):
-    """The open sessions by token; one that ends takes its temporary tables with it."""
+    """The open sessions by token; one that ends takes its temporary tables with it, and
+    what it has not committed."""
 
     def __delitem__(self, token: str) -> None:
         connection = self.pop(token)
         last_requests.pop(token, None)
+        with suppress(Error, duckdb.Error):
+            connection.cursor().execute("rollback")
         for kind, name in getattr(connection, "temporary_tables", []):
             connection.cursor().execute(f"drop {kind} if exists {name}")
 

@@ -333,6 +333,8 @@ def _copy(
                 if file.table == table
                 and (file.key in history and history[file.key].is_copied) is force
             ]
+            # Another run may have loaded some since they were found missing.
+            some = raw.compare(some).missing
             if some:
                 for statement in raw.copy_statements(table, some, force=force):
                     raw.copy(statement)

@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from unittest.mock import patch
 
 import duckdb
 import fakesnow.server
@@ -22,6 +23,7 @@ from ingest.ledger import HourRecord
 from sandbox.export_api import serve
 from sandbox.snowflake import emulator, run, without_account
 from sandbox.snowflake_copy import loaded_names
+from snowflake_setup import loads
 from snowflake_setup.expected import expected_files
 
 pytestmark = [
@@ -282,6 +284,34 @@ def test_rows_deleted_twice_come_back_and_a_table_that_was_dropped(variables, la
         finished = command(variables, "load-missing", "--pause=0.1", "--timeout=1")
         assert finished.returncode == 0, finished.stdout + finished.stderr
         assert counts(variables) == wanted(landing)
+
+
+@pytest.mark.parametrize("case", ["young", "old", "deleted"])
+def test_two_runs_at_once_load_no_row_twice(variables, landing, case):
+    """The second begins and ends between what the first plans and what it does."""
+    if case == "deleted":
+        refresh(variables)
+        for _ in range(2):  # by COPY, which then takes the files by force alone
+            run(variables, "delete from raw.amplitude.events")
+            command(variables, "load-missing", "--pause=0.1", "--timeout=20")
+        run(variables, "delete from raw.amplitude.events")
+    elif case == "old":
+        age(landing, days=8)
+    apply_repair = loads.apply_repair
+    others = []
+
+    def apply_after_another_run(raw, repair):
+        with patch.object(loads, "apply_repair", apply_repair):
+            others.append(
+                command(variables, "load-missing", "--pause=0.1", "--timeout=20")
+            )
+        yield from apply_repair(raw, repair)
+
+    with patch.object(loads, "apply_repair", apply_after_another_run):
+        finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
+    for one in (finished, *others):
+        assert one.returncode == 0, one.stdout + one.stderr
+    assert counts(variables) == wanted(landing)
 
 
 def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):

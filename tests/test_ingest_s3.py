@@ -302,3 +302,39 @@ def test_a_store_that_is_busy_is_asked_again(ingest_to_s3, refusals, code):
     assert ("SlowDown" in run.stderr) == bool(code)
     # 29 files and the day's line of the ledger
     assert BusyStore.uploads == (0 if code else 30)
+
+
+class LockedStore(BusyStore):
+    """An empty S3 whose bucket has Object Lock: an upload without a checksum of its
+    content is refused, and so is every upload to what a lock protects."""
+
+    is_protected = False
+
+    def do_PUT(self) -> None:
+        self.rfile.read(int(self.headers["Content-Length"]))
+        names = {name.lower() for name in self.headers}
+        if not names & {"content-md5", "x-amz-checksum-sha256", "x-amz-checksum-crc32"}:
+            text = "Content-MD5 OR x-amz-checksum- HTTP header is required"
+            self.answer(400, f"<Error><Code>InvalidRequest</Code><Message>{text}")
+        elif LockedStore.is_protected:
+            text = "Access Denied because object protected by object lock."
+            error = f"<Error><Code>AccessDenied</Code><Message>{text}</Message></Error>"
+            self.answer(403, error)
+        else:
+            with self.lock:
+                BusyStore.uploads += 1
+            self.answer(200, "")
+
+
+@pytest.mark.parametrize("is_protected", [False, True])
+def test_a_bucket_with_object_lock(ingest_to_s3, is_protected):
+    LockedStore.is_protected, BusyStore.uploads = is_protected, 0
+    with ThreadingHTTPServer(("127.0.0.1", 0), LockedStore) as server:
+        Thread(target=server.serve_forever).start()
+        url = f"http://127.0.0.1:{server.server_port}"
+        run = ingest_to_s3(*DAY, AWS_ENDPOINT_URL_S3=url)
+        server.shutdown()
+    assert run.returncode == (5 if is_protected else 0), run.stderr
+    assert ("protected by object lock" in run.stderr) == is_protected
+    assert "Traceback" not in run.stderr
+    assert BusyStore.uploads == (0 if is_protected else 30)

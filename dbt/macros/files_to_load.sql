@@ -7,4 +7,5 @@
     select landed.filename, landed.landing_key
     from landed left join loaded on landed.landing_key = loaded.landing_key
     where landed.row_count > coalesce(loaded.row_count, 0)
+        and {{ matches("landed.landing_key", landed_key_pattern("events")) }}
 {%- endmacro -%}

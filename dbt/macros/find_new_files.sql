@@ -9,7 +9,7 @@
 set variable new_{{ folder }}_files = (
     select ['/dev/null'] || coalesce(list({{ escape_glob("file") }} order by file), [])
     from glob('{{ landing_folder() }}/{{ folder }}/**/*.json*')
-    where regexp_full_match(file, '.*\.json(\.gz)?')
+    where {{ matches("file", ".*/" ~ landed_key_pattern(folder)) }}
     {% if is_incremental() -%}
         and {{ landing_key("file", folder) }} not in (select distinct landing_key from {{ this }})
     {%- endif %}

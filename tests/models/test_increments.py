@@ -2,6 +2,7 @@
 refresh holds."""
 
 import json
+import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from histories import Load, land
 from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
 
 from sandbox.snowflake import emulator, load
+from sandbox.snowflake_shims import faults
 
 on_duckdb = pytest.mark.xdist_group("increments")
 on_snowflake = pytest.mark.xdist_group("increments on snowflake")
@@ -262,9 +264,15 @@ def on_emulator(few, tmp_path_factory) -> Iterator[Warehouse]:
 
 @on_snowflake
 def test_increments_equal_a_full_refresh_on_snowflake(few, on_emulator, tmp_path):
-    """On the emulator and DuckDB."""
+    """On the emulator and DuckDB, after a build that failed between the deletion of a
+    model's rows and their insertion."""
     land(on_emulator.landing, few[1])
     load(on_emulator.settings)
+    model = "amplitude_intermediate.int_amplitude__session_days"
+    faults.append(re.compile(rf"insert into \S*{model}\b"))
+    with pytest.raises(AssertionError, match="aborted by a fault of the test"):
+        on_emulator.run()
+    assert not faults
     on_emulator.run()
     duckdb_warehouse = open_duckdb(on_emulator.landing, tmp_path)
     duckdb_warehouse.run()

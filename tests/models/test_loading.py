@@ -4,7 +4,7 @@ import gzip
 import json
 import shutil
 from collections import Counter
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,8 @@ import pytest
 from histories import Export, Load
 from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
 
+from ingest.landing import FolderLanding, LandingError
+from ingest.ledger import read_ledger
 from sandbox.export_api import EXPORT_DIR, serve
 from sandbox.snowflake import emulator, load, run
 
@@ -465,10 +467,99 @@ def test_a_landing_may_have_any_name(tmp_path):
 def test_what_is_no_landed_file_is_left_alone(tmp_path):
     landing = land_lines(tmp_path, json.dumps(event(0)))
     (path,) = landing.glob("events/*/*/*/*")
+    (ledger,) = landing.glob("ledger/*/*/*")
     shutil.copy(path, f"{path}.bak")
+    # In no folder where the ingest lands anything.
+    deeper = path.parent / "deeper"
+    deeper.mkdir()
+    for folder in (deeper, landing, *path.parents[:3], landing / "events"):
+        shutil.copy(path, folder / "0-0123456789abcdef.json.gz")
+        shutil.copy(path, folder / path.name) if folder != path.parent else None
+    for folder in (landing, landing / "ledger", ledger.parents[1]):
+        (folder / "notes.json").write_text("{not JSON}")
     warehouse = open_duckdb(landing, tmp_path)
     warehouse.build()
     assert warehouse.value(f"select count(*) from {BASE}") == 1
+
+
+def test_a_file_in_the_folder_of_another_hour_is_named(tmp_path):
+    """One was moved by hand, one copied into another project's folder."""
+    folder = tmp_path / "export"
+    export(folder, json.dumps(event(0)))
+    export(folder, json.dumps(event(3600)), hour=1)
+    landing = land_lines(tmp_path, json.dumps(event(0)))
+    (first,) = landing.glob(f"events/5/{DAY}/00/*")
+    (second,) = landing.glob(f"events/5/{DAY}/01/*")
+    hour, project = landing / f"events/5/{DAY}/07", landing / f"events/6/{DAY}/00"
+    hour.mkdir()
+    project.mkdir(parents=True)
+    shutil.move(first, hour)
+    shutil.copy(second, project)
+    warehouse = open_duckdb(landing, tmp_path)
+    misplaced = "assert_no_file_is_in_the_folder_of_another_hour"
+    run = warehouse.try_build("--select", f"+{misplaced}")
+    assert run.returncode != 0
+    moved = f"events/5/{DAY}/07/{first.name} is events/5/{DAY}/00/{first.name}"
+    copied = f"events/6/{DAY}/00/{second.name} is events/5/{DAY}/01/{second.name}"
+    assert f"{misplaced}: {moved}; {copied}. Move these files back" in run.stdout
+    assert (
+        "assert_every_event_of_the_ledger_is_loaded:"
+        f" events/5/{DAY}/00/{first.name}. These files of the ledger are not loaded"
+    ) in run.stdout
+
+
+@pytest.fixture(scope="module")
+def landed_once(tmp_path_factory) -> Path:
+    return land_lines(tmp_path_factory.mktemp("once"), json.dumps(event(0)))
+
+
+def add_to_ledger(landing: Path, tmp_path: Path, line: str | dict) -> Path:
+    """A copy of the landing whose ledger has one more file, with the line as it was
+    written but for the changes."""
+    copy = Path(shutil.copytree(landing, tmp_path / "landing"))
+    (ledger,) = copy.glob("ledger/*/*/*")
+    if isinstance(line, dict):
+        line = json.dumps(json.loads(ledger.read_text().splitlines()[0]) | line)
+    ledger.with_name("bad.json").write_text(line)
+    return copy
+
+
+@pytest.mark.parametrize("line", ["{not JSON}", {"files": ["a"]}])
+def test_a_malformed_line_of_the_ledger_fails_the_build(line, landed_once, tmp_path):
+    """And the next build, without it, is as if it had never been."""
+    landing = add_to_ledger(landed_once, tmp_path, line)
+    warehouse = open_duckdb(landing, tmp_path)
+    files = "amplitude_staging.stg_amplitude__landed_files"
+    selected = ("--select", "+stg_amplitude__landed_files")
+    run = warehouse.try_build(*selected)
+    assert run.returncode != 0
+    assert "make ledger names its file" in run.stdout
+    next(landing.glob("ledger/*/*/bad.json")).unlink()
+    warehouse.run("--full-refresh", *selected)
+    assert warehouse.value(f"select count(*) from {files}") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{not JSON}",
+        "[1, 2]",
+        '"text"',
+        "{}",
+        {"event_count": "many"},
+        {"event_count": 2},
+        {"status": "done"},
+        {"is_settled": "yes"},
+        {"hour": "yesterday"},
+        {"files": ["a"]},
+        {"files": [{"key": "events/5/x"}]},
+    ],
+    ids=str,
+)
+def test_the_ingest_names_the_file_of_a_malformed_line(line, landed_once, tmp_path):
+    landing = add_to_ledger(landed_once, tmp_path, line)
+    with pytest.raises(LandingError, match=r"bad\.json in the landing is not a valid"):
+        list(read_ledger(FolderLanding(landing), datetime.now(UTC)))
 
 
 def test_a_file_that_is_bad_is_replaced_by_the_next_export(tmp_path):
@@ -609,6 +700,18 @@ def test_a_planted_fault_is_found(name, sample_duckdb, tmp_path):
     run = warehouse.try_build("--select", name, "--resource-type", "test")
     assert run.returncode != 0
     assert f"Failure in test {name}" in run.stdout
+
+
+@of_the_sample
+def test_a_warehouse_whose_end_is_missing_is_named(sample_duckdb, tmp_path):
+    path = Path(shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path))
+    with path.open("r+b") as file:
+        file.truncate(path.stat().st_size - 300_000)
+    settings = {"WAREHOUSE": str(path)}
+    warehouse = Warehouse("duckdb", sample_duckdb.landing, tmp_path, None, settings)
+    run = warehouse.try_build("--select", "base_amplitude__events")
+    assert run.returncode != 0
+    assert f"move it away (mv {path} {path}.damaged)" in run.stdout
 
 
 # All at once: each is found by the test that looks for it.

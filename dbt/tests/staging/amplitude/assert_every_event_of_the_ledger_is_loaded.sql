@@ -1,5 +1,17 @@
 -- A returned row is a file of the ledger that is not loaded with as many rows as the
 -- ingest counted in it: events were lost, or doubled, on the way into the warehouse.
+
+{{
+    config(
+        meta={
+            "row": "landing_key",
+            "advice": "These files of the ledger are not loaded as the ingest counted them."
+            ~ " make ledger VERIFY=1 says whether they are whole and in their place;"
+            ~ " make ingest START=… END=… ARGS=--force exports their hours again",
+        },
+    )
+}}
+
 with
 
 files as (

@@ -91,9 +91,10 @@ parsed as (
         {{ landing_key("filename", "events") }} as landing_key,
         {{ parse_line(exported_fields()) }} as exported
     from landed
+    -- by row, because Snowpipe may load a large file in several transactions
+    where {{ is_landed_file("events") }}
     {% if is_incremental() -%}
-        -- by row, because Snowpipe may load a large file in several transactions
-        where {{ is_not_loaded(source("amplitude", "events")) }}
+        and {{ is_not_loaded(source("amplitude", "events")) }}
     {%- endif %}
     {% if target.type == "snowflake" -%}
         -- a row is there twice if a file was copied by hand besides the pipe

@@ -36,9 +36,9 @@ parsed as (
         {{ landing_key("filename", "ledger") }} as landing_key,
         {{ parse_json("raw_json", ledger_fields) }} as recorded
     from landed
+    where {{ is_landed_file("ledger") }}
     {% if is_incremental() -%}
-        where
-            {{ landing_key("filename", "ledger") }} not in (select landing_key from {{ this }})
+        and {{ landing_key("filename", "ledger") }} not in (select landing_key from {{ this }})
     {%- endif %}
 ),
 
