@@ -2,7 +2,9 @@
 
 An object `ledger/<project_id>/<YYYY-MM-DD>/<run_id>-<HH>.json` holds one JSON line for
 each hour that one answer of the Export API settled. Lines are only ever added; of
-several for one hour the newest counts (see `HourRecord.rank`). Beside it
+several for one hour the newest counts (see `HourRecord.rank`). A line that an erasure
+adds repeats the newest one with other files, and names those it has taken the place of
+(`erased_files`), which no older line stands for any more. Beside it
 `limits/<api_key_id>/` holds an object for each time that a longest useful window was
 learned; there, too, the newest counts.
 """
@@ -11,7 +13,7 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import groupby
@@ -57,6 +59,13 @@ class LandedFile:
 
 
 @dataclass(frozen=True)
+class ErasedFile:
+    """A file of the hour that was rewritten without an erased person's events."""
+
+    key: str
+
+
+@dataclass(frozen=True)
 class HourRecord:
     """What an upload hour was found to hold.
 
@@ -78,6 +87,7 @@ class HourRecord:
     run_id: str
     api_key_id: str
     clock: Literal["server", "machine", "wrong"] = "machine"
+    erased_files: list[ErasedFile] = field(default_factory=list)
 
     @property
     def rank(self) -> tuple[int, datetime]:
@@ -102,7 +112,10 @@ class HourRecord:
             "byte_count": self.byte_count,
             "ingest_version": __version__,
         }
-        return json.dumps(asdict(self) | counts, default=datetime.isoformat)
+        values = asdict(self) | counts
+        if not self.erased_files:
+            del values["erased_files"]
+        return json.dumps(values, default=datetime.isoformat)
 
     @classmethod
     def from_line(cls, line: bytes) -> "HourRecord":
@@ -110,14 +123,16 @@ class HourRecord:
         given: dict[str, Any] = json.loads(line)
         if not isinstance(given, dict):
             raise TypeError("a line is not a JSON object")
-        # Lines of version 0.1.0 have no `clock`.
+        # Lines of version 0.1.0 have no `clock`; few have `erased_files`.
         given.setdefault("clock", "machine")
+        given.setdefault("erased_files", [])
         values = {one.name: given[one.name] for one in fields(cls)}
         for name in TIMES:
             values[name] = datetime.fromisoformat(values[name]).astimezone(UTC)
         if values["clock"] not in CLOCKS:
             raise ValueError(f"clock {values['clock']!r} is none of {CLOCKS}")
         values["files"] = [LandedFile(**file) for file in values["files"]]
+        values["erased_files"] = [ErasedFile(**file) for file in values["erased_files"]]
         record = cls(**values)
         record._check(given)
         return record
@@ -199,8 +214,10 @@ class Ledger:
         self.window_limit_hours = hours
         now = datetime.now(UTC)
         limit = {"window_limit_hours": hours, "learned_at": now.isoformat()}
-        self._put(
-            f"limits/{self._api_key_id}/{now:%Y%m%dT%H%M%S.%fZ}.json", json.dumps(limit)
+        _put(
+            self._landing,
+            f"limits/{self._api_key_id}/{now:%Y%m%dT%H%M%S.%fZ}.json",
+            json.dumps(limit),
         )
 
     def add(self, record: HourRecord) -> None:
@@ -217,18 +234,28 @@ class Ledger:
         if not (project or is_last):
             return
         waiting = sorted(self._unwritten, key=lambda record: record.hour)
-        for day, records in groupby(waiting, key=lambda record: record.hour.date()):
-            lines = [replace(record, project_id=project) for record in records]
-            name = f"{lines[0].run_id}-{lines[0].hour:%H}.json"
-            self._put(
-                f"ledger/{project or UNKNOWN_PROJECT}/{day}/{name}",
-                "".join(record.to_line() + "\n" for record in lines),
+        for _, records in groupby(waiting, key=lambda record: record.hour.date()):
+            put_records(
+                self._landing,
+                [replace(record, project_id=project) for record in records],
             )
         self._unwritten.clear()
 
-    def _put(self, key: str, text: str) -> None:
-        content = text.encode()
-        self._landing.put(key, io.BytesIO(content), sha256(content).hexdigest())
+
+def put_records(landing: Landing, records: list[HourRecord]) -> None:
+    """Write records of one project, day and run as one object. Raises LandingError."""
+    first = records[0]
+    project = first.project_id or UNKNOWN_PROJECT
+    _put(
+        landing,
+        f"ledger/{project}/{first.hour:%Y-%m-%d}/{first.run_id}-{first.hour:%H}.json",
+        "".join(record.to_line() + "\n" for record in records),
+    )
+
+
+def _put(landing: Landing, key: str, text: str) -> None:
+    content = text.encode()
+    landing.put(key, io.BytesIO(content), sha256(content).hexdigest())
 
 
 def read_ledger(

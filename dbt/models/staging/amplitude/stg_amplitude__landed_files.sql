@@ -16,6 +16,18 @@ loaded_files as (
     select * from {{ ref("stg_amplitude__loaded_files") }}
 ),
 
+-- one row per file that an erasure has rewritten: no older line stands for it any more
+erased as (
+    select
+        item.value['key']::varchar as landing_key,
+        lines.clock,
+        max(lines.exported_at) as exported_at
+    from lines,
+        {{ unnest_objects("lines.erased_files", {"key": "VARCHAR"}) }}
+    where lines.has_valid_time
+    group by 1, 2
+),
+
 -- one row per file of a ledger line; a file may be named by several
 listed as (
     select
@@ -27,6 +39,7 @@ listed as (
         lines.project_id,
         lines.upload_hour_started_at,
         lines.exported_at,
+        lines.clock,
         dense_rank() over (
             partition by lines.project_id, lines.upload_hour_started_at
             order by lines.clock = 'server' desc, lines.exported_at desc
@@ -42,9 +55,24 @@ listed as (
     where lines.has_valid_time
 ),
 
+-- one row per such file that is still to be loaded
+standing as (
+    select listed.*
+    from listed
+    left join erased
+        on
+            listed.landing_key = erased.landing_key
+            and (
+                listed.exported_at < erased.exported_at
+                or listed.clock != 'server' and erased.clock = 'server'
+            )
+    where erased.landing_key is null
+),
+
 -- one row per file that the ledger names
 named as (
-    select * from listed
+    select * exclude (clock)
+    from standing
     qualify
         row_number() over (
             partition by landing_key order by is_current desc, exported_at desc

@@ -13,12 +13,14 @@
     "exported_at": "VARCHAR",
     "clock": "VARCHAR",
     "files": "JSON",
+    "erased_files": "JSON",
 } %}
 
 {{
     config(
         materialized="incremental",
         incremental_strategy="append",
+        on_schema_change="append_new_columns",
         pre_hook="{{ find_new_files('ledger') }}",
     )
 }}
@@ -69,6 +71,7 @@ named as (
 
         -- objects
         recorded['files'] as files,
+        recorded['erased_files'] as erased_files,
 
         -- lineage
         landing_key,
