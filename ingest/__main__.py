@@ -14,6 +14,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 from ingest import logs
 from ingest.calendar import calendar
 from ingest.clock import WrongClock, difference
+from ingest.erasures import read_erased
 from ingest.export import NotAnExportApi, Refused, Unreachable
 from ingest.landing import LandingError, open_landing
 from ingest.ledger import Ledger
@@ -155,6 +156,7 @@ def _ingest(
             print(window)
         return DONE
     log.info("%s: %d hours to ask for", wanted, len(hours))
+    erased = read_erased(landing, settings.erasure_salt)
     options = Options(
         arguments.format,
         arguments.validate,
@@ -162,7 +164,7 @@ def _ingest(
         replace=arguments.force or arguments.repair,
     )
     try:
-        Run(settings, landing, ledger, options, summary).land(hours)
+        Run(settings, landing, ledger, options, summary, erased).land(hours)
     finally:
         summary.seconds = (datetime.now(UTC) - now).total_seconds()
         log.info("%s", summary)

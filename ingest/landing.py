@@ -13,6 +13,7 @@ import logging
 import os
 import re
 import time
+import weakref
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -33,6 +34,12 @@ from ingest.settings import Settings
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
+# Neither the ingest nor Snowflake has these (snowflake_setup/aws/landing.yml).
+OF_ERASING = (
+    "to erase takes s3:ListBucket, s3:ListBucketVersions, s3:GetObject,"
+    " s3:GetObjectVersion, s3:PutObject, s3:DeleteObject and s3:DeleteObjectVersion:"
+    " run it with your own credentials, not with those of the workflow"
+)
 PIECE = 1 << 20
 
 
@@ -51,6 +58,15 @@ class LandedObject:
     key: str
     content: bytes
     landed_at: datetime
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of an object. A folder keeps one of each, S3 may keep older ones."""
+
+    key: str
+    version_id: str | None
+    is_current: bool
 
 
 class Landing(Protocol):
@@ -74,6 +90,24 @@ class Landing(Protocol):
     def sha256_of(self, key: str) -> str | None:
         """SHA-256 (hex) of an object as it is now; None if there is none."""
 
+    def versions(self, prefix: str) -> Iterable[Version]:
+        """Each version that the store keeps of objects whose key begins so."""
+
+    def content(self, version: Version) -> bytes | None:
+        """The content of a version; None if it is gone by now."""
+
+    def delete(self, version: Version) -> None:
+        """Delete a version for good."""
+
+    def delete_all(self, key: str) -> None:
+        """Delete every version of an object for good, the current one last."""
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        """Keeps every other run out; S3 has no such lock.
+
+        Raises LandingError if one is under way.
+        """
+
 
 def open_landing(settings: Settings) -> Landing:
     """The landing that the settings name. Raises LandingError if it is no use."""
@@ -92,6 +126,7 @@ class FolderLanding:
         with _folder_errors(root):
             self._incoming.mkdir(parents=True, exist_ok=True)
             self._lock = os.open(self._incoming, os.O_RDONLY)
+            self._unlock = weakref.finalize(self, os.close, self._lock)
             self._remove_what_killed_runs_left()
 
     def _remove_what_killed_runs_left(self) -> None:
@@ -140,6 +175,33 @@ class FolderLanding:
                 return None
             with path.open("rb") as content:
                 return hashlib.file_digest(content, "sha256").hexdigest()
+
+    def versions(self, prefix: str) -> Iterator[Version]:
+        return (Version(key, None, True) for key in self.keys(prefix))
+
+    def content(self, version: Version) -> bytes | None:
+        with _folder_errors(self._root), contextlib.suppress(FileNotFoundError):
+            return (self._root / version.key).read_bytes()
+        return None
+
+    def delete(self, version: Version) -> None:
+        path = self._root / version.key
+        with _folder_errors(self._root):
+            path.unlink(missing_ok=True)
+
+    def delete_all(self, key: str) -> None:
+        self.delete(Version(key, None, True))
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise LandingError(
+                f"another run uses the landing {self._root}: wait until it has ended"
+            ) from None
+        yield
+        fcntl.flock(self._lock, fcntl.LOCK_SH)
 
 
 def _replace(key: str, is_wanted: bool) -> None:
@@ -221,7 +283,11 @@ class S3Landing:
         raise AssertionError
 
     def read(self, prefix: str, form: re.Pattern[str]) -> Iterator[LandedObject]:
-        with self._errors(), ThreadPoolExecutor(8) as pool:
+        rights = (
+            f"it takes s3:GetObject and s3:ListBucket on {prefix}, which make"
+            " cloud-setup grants"
+        )
+        with self._errors(rights), ThreadPoolExecutor(8) as pool:
             keys = (key for key in self._keys(prefix) if form.fullmatch(key))
             yield from pool.map(self._get, keys)
 
@@ -254,6 +320,48 @@ class S3Landing:
                 digest.update(chunk)
             return digest.hexdigest()
 
+    def versions(self, prefix: str) -> Iterator[Version]:
+        pages = self._client.get_paginator("list_object_versions").paginate(
+            Bucket=self._bucket, Prefix=self._prefix + prefix
+        )
+        with self._errors(OF_ERASING):
+            for page in pages:
+                for entry in page.get("Versions", []):
+                    yield Version(
+                        entry["Key"].removeprefix(self._prefix),
+                        entry["VersionId"],
+                        entry["IsLatest"],
+                    )
+
+    def content(self, version: Version) -> bytes | None:
+        with self._errors(OF_ERASING):
+            try:
+                answer = self._client.get_object(**self._place(version))
+                return answer["Body"].read()
+            except ClientError as error:
+                if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion"):
+                    return None
+                raise
+
+    def delete(self, version: Version) -> None:
+        with self._errors(OF_ERASING):
+            self._client.delete_object(**self._place(version))
+
+    def delete_all(self, key: str) -> None:
+        versions = [one for one in self.versions(key) if one.key == key]
+        for version in sorted(versions, key=lambda one: one.is_current):
+            self.delete(version)
+
+    def locked(self) -> contextlib.AbstractContextManager[None]:
+        return contextlib.nullcontext()
+
+    def _place(self, version: Version) -> dict[str, str]:
+        return {
+            "Bucket": self._bucket,
+            "Key": self._prefix + version.key,
+            "VersionId": version.version_id or "null",
+        }
+
     def _keys(self, prefix: str) -> Iterator[str]:
         pages = self._client.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix + prefix
@@ -271,12 +379,15 @@ class S3Landing:
         return LandedObject(key, answer["Body"].read(), answer["LastModified"])
 
     @contextlib.contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, rights: str = "") -> Iterator[None]:
+        """Of an error, the reason; where access is denied, the rights it takes."""
         try:
             yield
         except ClientError as error:
             told = error.response["Error"]
             reason = f"{told.get('Code')}: {told.get('Message')}"
+            if rights and told.get("Code") == "AccessDenied":
+                reason += f"; {rights}"
             raise LandingError(
                 f"the bucket {self._bucket} cannot be used: {reason}"
             ) from error

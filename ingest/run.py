@@ -15,6 +15,7 @@ from typing import Literal
 from ingest import archive
 from ingest.archive import ArchiveError, TooManyMembers
 from ingest.clock import Clock, Moment, rounded
+from ingest.erasures import Erased, without
 from ingest.export import (
     Busy,
     ExportClient,
@@ -26,7 +27,7 @@ from ingest.export import (
 from ingest.landing import DamagedObject, Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
 from ingest.logs import Bar
-from ingest.members import Format, MemberError, MemberName, prove
+from ingest.members import Format, MemberError, MemberName, Proof, prove
 from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
@@ -109,12 +110,14 @@ class Run:
         ledger: Ledger,
         options: Options,
         summary: Summary,
+        erased: Erased | None = None,
     ) -> None:
-        """What happens is counted in `summary`."""
+        """What happens is counted in `summary`; events of the erased do not land."""
         self._settings = settings
         self._landing = landing
         self._ledger = ledger
         self._options = options
+        self._erased = erased
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
         self._counting = threading.Lock()
@@ -434,6 +437,8 @@ class Run:
                 proof = prove(gzipped, format, validate=self._options.validate)
             except MemberError as error:
                 return f"{member.name}: {error}"
+            if self._erased:
+                proof = self._leave_out(member, proof, self._erased)
             key = (
                 f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
                 f"{member.part}-{proof.sha256[:16]}.{format}"
@@ -452,6 +457,18 @@ class Run:
             byte_count=proof.byte_count,
             sha256=proof.sha256,
         )
+
+    def _leave_out(self, member: MemberName, proof: Proof, erased: Erased) -> Proof:
+        """What is to land without the events of persons who have been erased."""
+        is_gzip = self._options.format == "json.gz"
+        rest = without(proof.content, erased, member.project_id, is_gzip=is_gzip)
+        if rest.content is None:
+            proof.content.seek(0)
+            return proof
+        log.info("%s: %d events of erased persons", member.name, rest.erased_count)
+        with self._counting:
+            self._summary.erased_events += rest.erased_count
+        return Proof(rest.content, rest.byte_count, rest.sha256, rest.event_count)
 
     def _new_record(
         self,

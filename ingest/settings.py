@@ -18,6 +18,8 @@ EXPORT_URLS = {
 }
 # Read by requests and by boto3.
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
+# Whoever can read the records of erasures must not be able to guess it.
+SHORTEST_SALT = 32
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
@@ -43,6 +45,7 @@ class Settings:
     aws_region: str | None
     aws_access_key: str | None = field(repr=False)
     aws_secret_key: str | None = field(repr=False)
+    erasure_salt: str | None = field(repr=False)
 
     @property
     def api_key_id(self) -> str:
@@ -58,12 +61,18 @@ class Settings:
             self.secret_key,
             self.api_key,
             self.aws_secret_key,
+            self.erasure_salt,
         )
         return [value for value in values if value]
 
     @classmethod
-    def read(cls, environment: Mapping[str, str]) -> "Settings":
-        """Raises SettingsError for the first variable that is missing or malformed."""
+    def read(
+        cls, environment: Mapping[str, str], *, with_amplitude: bool = True
+    ) -> "Settings":
+        """Without Amplitude, what only its API needs may be missing.
+
+        Raises SettingsError for the first variable that is missing or malformed.
+        """
         given = {name: value.strip() for name, value in environment.items()}
 
         def required(name: str) -> str:
@@ -103,9 +112,17 @@ class Settings:
         if bool(access_key) != bool(secret_key):
             missing = "AWS_SECRET_KEY" if access_key else "AWS_ACCESS_KEY"
             required(missing)
+        erasure_salt = given.get("ERASURE_SALT") or None
+        if erasure_salt and len(erasure_salt) < SHORTEST_SALT:
+            raise SettingsError(
+                f"ERASURE_SALT has fewer than {SHORTEST_SALT} characters:"
+                " openssl rand -hex 32 makes one"
+            )
+        keys = ("AMP_API_KEY", "AMP_SECRET_KEY")
+        api_key, amplitude_key = map(required, keys) if with_amplitude else ("", "")
         return cls(
-            api_key=required("AMP_API_KEY"),
-            secret_key=required("AMP_SECRET_KEY"),
+            api_key=api_key,
+            secret_key=amplitude_key,
             region=region,
             export_url=_export_url(given.get("AMP_EXPORT_URL") or EXPORT_URLS[region]),
             landing=_landing(given),
@@ -118,6 +135,7 @@ class Settings:
             aws_region=given.get("AWS_REGION") or None,
             aws_access_key=access_key,
             aws_secret_key=secret_key,
+            erasure_salt=erasure_salt,
         )
 
 

@@ -11,11 +11,13 @@ MOST_PROBLEMS = 100
 class Summary:
     """What a run did. Hours are counted by status; bytes are those landed.
 
+    `erased_events` were exported, but are of persons who have been erased.
     `problems` are sentences: why hours stay open, and why the run ended early.
     """
 
     hours: Counter[str] = field(default_factory=Counter)
     events: int = 0
+    erased_events: int = 0
     bytes: int = 0
     requests: int = 0
     retries: int = 0
@@ -28,10 +30,11 @@ class Summary:
 
     def __str__(self) -> str:
         hours = [f"{self.hours[status]} {status}" for status in sorted(self.hours)]
+        erased = f" ({self.erased_events} left out)" if self.erased_events else ""
         return (
             f"{self.hours.total()} hours ({', '.join(hours) or 'none done'}),"
-            f" {self.events} events, {self.bytes} bytes, {self.requests} requests,"
-            f" {self.retries} retries, {self.seconds:.1f} s,"
+            f" {self.events} events{erased}, {self.bytes} bytes,"
+            f" {self.requests} requests, {self.retries} retries, {self.seconds:.1f} s,"
             f" {self.events_per_second} events/s"
         )
 
@@ -40,6 +43,7 @@ class Summary:
         rows = {
             **{f"hours {status}": n for status, n in sorted(self.hours.items())},
             "events": self.events,
+            **({"events left out": self.erased_events} if self.erased_events else {}),
             "bytes": self.bytes,
             "requests": self.requests,
             "retries": self.retries,

@@ -21,6 +21,7 @@ OF_OTHERS = (
     "PYTHON",
     "SNOWFLAKE_",
     "GITHUB_",
+    "ERASURE_",
     "MAKE",
     "MFLAGS",
     "ARGS",

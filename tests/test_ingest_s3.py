@@ -1,10 +1,17 @@
 """The ingest into S3, on a server that checks signatures and checksums."""
 
+import gzip
 import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Lock, Thread
 
 import boto3
@@ -338,3 +345,126 @@ def test_a_bucket_with_object_lock(ingest_to_s3, is_protected):
     assert ("protected by object lock" in run.stderr) == is_protected
     assert "Traceback" not in run.stderr
     assert BusyStore.uploads == (0 if is_protected else 30)
+
+
+def test_erases_every_version_of_what_a_person_has_sent(
+    ingest_to_s3, client, store, prefix, tmp_path
+):
+    bucket = "versioned"
+    client.create_bucket(Bucket=bucket)
+    client.put_bucket_versioning(
+        Bucket=bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    landing = {"LANDING": f"s3://{bucket}/{prefix}"}
+    assert ingest_to_s3(*DAY, **landing).returncode == 0
+
+    def versions() -> list[tuple[str, bool, bytes]]:
+        pages = client.get_paginator("list_object_versions").paginate(Bucket=bucket)
+        return [
+            (
+                one["Key"].removeprefix(f"{prefix}/"),
+                one["IsLatest"],
+                gzip.decompress(
+                    client.get_object(
+                        Bucket=bucket, Key=one["Key"], VersionId=one["VersionId"]
+                    )["Body"].read()
+                ),
+            )
+            for page in pages
+            for one in page.get("Versions", [])
+            if one["Key"].endswith(".gz")
+        ]
+
+    before = versions()
+    text = b"".join(content for _, _, content in before)
+    [(person, _)] = Counter(re.findall(rb'"user_id":"([^"]+)"', text)).most_common(1)
+    [amplitude_id] = set(
+        re.findall(rb'"amplitude_id":(\d+),.*"user_id":"' + person, text)
+    )
+    files = [(key, content) for key, _, content in before if person in content]
+    # One was overwritten with the same and then deleted; of another is an older version
+    # that was damaged, and one that was deleted has nothing of the person.
+    put = partial(client.put_object, Bucket=bucket)
+    (first, _), (second, content), *_ = files
+    [third, *_] = [key for key, _, content in before if person not in content]
+    put(Key=f"{prefix}/{second}", Body=gzip.compress(content))
+    put(Key=f"{prefix}/{second}", Body=gzip.compress(content, mtime=0))
+    client.delete_object(Bucket=bucket, Key=f"{prefix}/{first}")
+    client.delete_object(Bucket=bucket, Key=f"{prefix}/{third}")
+
+    def erase(**more: str) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, "-m", "ingest.erase", "--confirm"],
+            env=os.environ
+            | store.environment
+            | landing
+            | {
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+                "ERASURE_SALT": "s" * 32,
+                "USER_IDS": person.decode(),
+            }
+            | more,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+
+    run = erase()
+    # The second file is not what its name says: that is for the ingest to repair.
+    assert run.returncode == 1 and f"{second} is damaged" in run.stderr, run.stderr
+    ingest = partial(ingest_to_s3, *DAY, ERASURE_SALT="s" * 32, **landing)
+    assert ingest("--repair").returncode == 0
+    run = erase()
+    assert run.returncode == 0, run.stderr
+    after = versions()
+    assert not any(person in content for _, _, content in after)
+    assert not any(key in (first, second) for key, _, _ in after)
+
+    def others(found: list[tuple[str, bool, bytes]]) -> Counter[bytes]:
+        current = [content for _, is_latest, content in found if is_latest]
+        return Counter(b"".join(current).splitlines())
+
+    assert others(after) == Counter(
+        {
+            line: n
+            for line, n in others(before).items()
+            if person not in line and amplitude_id not in line
+        }
+    )
+    check = ingest("--verify")
+    assert check.returncode == 0, check.stdout
+
+
+def test_who_may_not_erase_is_told_what_it_takes(store, prefix, tmp_path):
+    with ThreadingHTTPServer(("127.0.0.1", 0), RefusingStore) as server:
+        Thread(target=server.serve_forever).start()
+        run = subprocess.run(
+            [sys.executable, "-m", "ingest.erase", "--confirm"],
+            env=os.environ
+            | store.environment
+            | {
+                "AWS_ENDPOINT_URL_S3": f"http://127.0.0.1:{server.server_port}",
+                "LANDING": f"s3://{store.bucket}/{prefix}",
+                "PYTHONPATH": str(Path(__file__).parents[1]),
+                "ERASURE_SALT": "s" * 32,
+                "USER_IDS": "jane@acme.example",
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        server.shutdown()
+    assert run.returncode == 5 and "s3:DeleteObjectVersion" in run.stderr
+    assert "jane@" not in run.stderr + run.stdout
+
+
+class RefusingStore(BusyStore):
+    """An S3 that lists nothing, and refuses to list versions."""
+
+    def do_GET(self) -> None:
+        if "versions" in self.path:
+            self.answer(403, "<Error><Code>AccessDenied</Code></Error>")
+        else:
+            super().do_GET()

@@ -1,0 +1,264 @@
+"""Who has been erased: records without their ids, and what leaves their events out.
+
+An object `erasures/<time>-<random>.json` holds, for each id that was erased, its kind,
+its project (null: all) and an HMAC-SHA256 of it under ERASURE_SALT. An email address
+can be guessed, and so a plain hash of it, too; without the salt, which is in no
+landing, nothing can be tried. Beside them it names the files that were rewritten, and
+counts.
+"""
+
+import gzip
+import hmac
+import io
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from functools import lru_cache
+from hashlib import sha256
+from tempfile import SpooledTemporaryFile
+from typing import IO
+
+from isal.igzip import IGzipFile
+
+from ingest.landing import Landing, LandingError
+from ingest.ledger import MALFORMED
+from ingest.settings import SettingsError
+
+KINDS = ("user_id", "device_id", "amplitude_id")
+
+RECORD_KEY = re.compile(r"erasures/[\w.-]+\.json", re.ASCII)
+
+# What a line that is not JSON says of these fields.
+FIELD = re.compile(
+    rb'"(' + "|".join(KINDS).encode() + rb')"\s*:\s*(?:"((?:[^"\\]|\\.)*)"|([^\s,}"]+))'
+)
+
+# Kept in memory up to this size, then on disk.
+LARGEST_IN_MEMORY = 8 << 20
+PIECE = 1 << 20
+MOST_REMEMBERED = 1 << 18
+
+
+@dataclass(frozen=True)
+class ErasedId:
+    """An id that was erased, as its hash. `project_id` None: in every project."""
+
+    project_id: str | None
+    kind: str
+    hash: str
+
+
+@dataclass(frozen=True)
+class RewrittenFile:
+    """A file that was rewritten, what it is now, and how many events it has lost.
+
+    `new_key` is None if a damaged file was deleted whose hour had been exported again.
+    """
+
+    key: str
+    new_key: str | None
+    event_count: int
+
+
+@dataclass(frozen=True)
+class Erasure:
+    """The record of an erasure."""
+
+    erased_at: datetime
+    salt_id: str
+    ids: list[ErasedId]
+    files: list[RewrittenFile] = field(default_factory=list)
+
+    def to_json(self) -> bytes:
+        counts = {
+            "event_count": sum(file.event_count for file in self.files),
+            "file_count": len(self.files),
+        }
+        values = asdict(self) | counts
+        return json.dumps(values, default=datetime.isoformat).encode()
+
+    @classmethod
+    def from_json(cls, content: bytes) -> "Erasure":
+        """Raises one of MALFORMED if the content is no record."""
+        given = json.loads(content)
+        return cls(
+            datetime.fromisoformat(given["erased_at"]).astimezone(UTC),
+            str(given["salt_id"]),
+            [ErasedId(**one) for one in given["ids"]],
+            [RewrittenFile(**one) for one in given["files"]],
+        )
+
+
+class Salt:
+    """Hashes ids under the secret salt."""
+
+    def __init__(self, salt: str) -> None:
+        self._salt = salt.encode()
+        # The same ids come again and again.
+        self.hash = lru_cache(MOST_REMEMBERED)(self._hash)
+
+    @property
+    def id(self) -> str:
+        """Tells whether two salts are the same."""
+        return self._hash("", "salt")[:16]
+
+    def _hash(self, kind: str, value: str) -> str:
+        text = f"{kind}\0{value}".encode("utf-8", "surrogatepass")
+        return hmac.digest(self._salt, text, "sha256").hex()
+
+
+@dataclass(frozen=True)
+class Erased:
+    """Ids whose events are to be left out."""
+
+    salt: Salt
+    ids: frozenset[ErasedId]
+
+    def matches(self, project_id: str | None, line: bytes) -> bool:
+        """Whether a line is an event of any of the ids."""
+        return any(
+            self.has(project_id, kind, value) for kind, value in ids_of_line(line)
+        )
+
+    def has(self, project_id: str | None, kind: str, value: str) -> bool:
+        found = self.salt.hash(kind, value)
+        return any(
+            ErasedId(project, kind, found) in self.ids for project in (None, project_id)
+        )
+
+    def of_all_projects(self) -> "Erased":
+        """The same ids, in whatever project: for rows that do not name theirs."""
+        return Erased(
+            self.salt, frozenset(replace(one, project_id=None) for one in self.ids)
+        )
+
+
+def read_erasures(landing: Landing) -> list[Erasure]:
+    """All records in the landing. Raises LandingError if one cannot be read."""
+    erasures = []
+    for found in landing.read("erasures/", RECORD_KEY):
+        try:
+            erasures.append(Erasure.from_json(found.content))
+        except MALFORMED as error:
+            raise LandingError(
+                f"{found.key} in the landing is not a valid record of an erasure:"
+                f" {type(error).__name__}"
+            ) from error
+    return erasures
+
+
+def check_salt(erasures: Iterable[Erasure], salt: str | None) -> Salt:
+    """The salt, if it is the one of the records. Raises SettingsError."""
+    if not salt:
+        raise SettingsError(
+            "ERASURE_SALT is not set: the landing has records of erasures, which are"
+            " only of use with the salt they were made with (docs/erase-a-person.md)"
+        )
+    checked = Salt(salt)
+    if any(erasure.salt_id != checked.id for erasure in erasures):
+        raise SettingsError(
+            "ERASURE_SALT is not the one that the landing's records of erasures were"
+            " made with: set it to that (docs/erase-a-person.md)"
+        )
+    return checked
+
+
+def read_erased(landing: Landing, salt: str | None) -> Erased | None:
+    """Whom the ingest leaves out; None if nobody was ever erased.
+
+    Raises LandingError, or SettingsError if the salt is missing or another.
+    """
+    erasures = read_erasures(landing)
+    if not erasures:
+        return None
+    ids = frozenset(one for erasure in erasures for one in erasure.ids)
+    return Erased(check_salt(erasures, salt), ids)
+
+
+def ids_of_line(line: bytes) -> Iterator[tuple[str, str]]:
+    """The ids of an event, each with its kind, as the models read them.
+
+    Of a repeated key each value counts; so does what a line that is not JSON says.
+    """
+    try:
+        # Pairs, because a dict would keep one of several. Numbers stay as written.
+        pairs = json.loads(line, object_pairs_hook=list, parse_int=str, parse_float=str)
+        found = [
+            (kind, value)
+            for kind, value in pairs
+            if kind in KINDS and isinstance(value, str)
+        ]
+    except (ValueError, TypeError, RecursionError):
+        found = [
+            (name.decode(), _unescaped(text) if text else other.decode(errors="ignore"))
+            for name, text, other in FIELD.findall(line)
+        ]
+    return ((kind, value) for kind, value in found if value)
+
+
+def _unescaped(text: bytes) -> str:
+    try:
+        return json.loads(b'"' + text + b'"')
+    except ValueError:
+        return text.decode(errors="ignore")
+
+
+@dataclass(frozen=True)
+class Remainder:
+    """What is left of a file: `content` is None if no event was left out of it."""
+
+    content: IO[bytes] | None
+    sha256: str
+    byte_count: int
+    event_count: int
+    erased_count: int
+
+
+def without(
+    file: IO[bytes], erased: Erased, project_id: str | None, *, is_gzip: bool
+) -> Remainder:
+    """The file without the events of erased persons; other lines to the letter.
+
+    The file is read from its start. Raises OSError, EOFError or zlib's error if it is
+    no whole gzip file.
+    """
+    event_count = erased_count = 0
+    for is_erased, line in _lines(file, erased, project_id, is_gzip):
+        if is_erased:
+            erased_count += 1
+        elif line.strip():
+            event_count += 1
+    if not erased_count:
+        return Remainder(None, "", 0, event_count, 0)
+    kept = SpooledTemporaryFile(LARGEST_IN_MEMORY)  # noqa: SIM115 (closed by users)
+    # The same lines are always the same bytes: without a time and a name.
+    writer = gzip.GzipFile("", "wb", 6, kept, mtime=0) if is_gzip else kept
+    for is_erased, line in _lines(file, erased, project_id, is_gzip):
+        if not is_erased:
+            writer.write(line)
+    if is_gzip:
+        writer.close()
+    byte_count = kept.tell()
+    kept.seek(0)
+    digest = sha256()
+    while piece := kept.read(PIECE):
+        digest.update(piece)
+    kept.seek(0)
+    return Remainder(kept, digest.hexdigest(), byte_count, event_count, erased_count)
+
+
+def _lines(
+    file: IO[bytes], erased: Erased, project_id: str | None, is_gzip: bool
+) -> Iterator[tuple[bool, bytes]]:
+    """Each line, and whether it is an event of an erased person."""
+    file.seek(0)
+    for line in IGzipFile(fileobj=file) if is_gzip else file:
+        yield erased.matches(project_id, line), line
+
+
+def put_erasure(landing: Landing, key: str, erasure: Erasure) -> None:
+    """Write a record. Raises LandingError."""
+    content = erasure.to_json()
+    landing.put(key, io.BytesIO(content), sha256(content).hexdigest())
