@@ -11,11 +11,13 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
+from ingest.erasures import read_erasures
 from ingest.landing import LandingError, open_landing
 from ingest.logs import redact
 from ingest.settings import SettingsError
 from snowflake_setup import deploy, loads
 from snowflake_setup.doctor import Finding, examine
+from snowflake_setup.erase import erase_from_raw
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
@@ -127,6 +129,21 @@ def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int
     if comparison.is_complete:
         print(f"nothing is missing: {comparison}")
     return NOT_AS_IT_SHOULD_BE if repair.problems else DONE
+
+
+def _erase(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Delete from raw what was erased in the landing, and load the rewritten files."""
+    landing = open_landing(settings)
+    erasures = read_erasures(landing)
+    if not erasures:
+        print("nobody was ever erased from this landing")
+        return DONE
+    with session(settings, settings.names.setup_role) as snowflake:
+        for line in erase_from_raw(
+            snowflake, settings, landing, erasures, arguments.timeout, arguments.pause
+        ):
+            print(line, flush=True)
+    return _load_missing(settings, arguments)
 
 
 def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
@@ -247,6 +264,8 @@ def _parser() -> argparse.ArgumentParser:
         help="look at what was exported in the last days (default: %(default)s)",
     )
     wait.add_argument("--all", action="store_true", help="look at the whole ledger")
+
+    _command(commands, "erase", _erase, [waiting]).set_defaults(dry_run=False)
 
     missing = _command(commands, "load-missing", _load_missing, [waiting])
     _add_dry_run(missing)

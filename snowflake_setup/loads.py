@@ -106,17 +106,22 @@ class Raw:
 
     def _counts(self, table: str, keys: Sequence[str]) -> dict[str, int]:
         counts: dict[str, int] = defaultdict(int)
-        for some in _chunks(keys):
-            names = quoted([self._prefix + key for key in some])
+        for some in chunks(keys):
+            names = quoted(self.names(some))
             for row in self._session.rows(
                 "select filename, count(*) as row_count"
                 f" from {self._schema}.{table}"
                 f" where filename in ({names}) group by filename"
             ):
-                counts[self._key(row["filename"])] += int(row["row_count"])
+                counts[self.key(row["filename"])] += int(row["row_count"])
         return counts
 
-    def _key(self, name: str) -> str:
+    def names(self, keys: Sequence[str]) -> list[str]:
+        """What raw calls these files."""
+        return [self._prefix + key for key in keys]
+
+    def key(self, name: str) -> str:
+        """The place in the landing of a file that raw or the stage names."""
         return name.lstrip("/").removeprefix(self._prefix)
 
     def history(self) -> dict[str, Load]:
@@ -131,7 +136,7 @@ class Raw:
                 " order by last_load_time"
             ):
                 # Its path in the bucket, in the stage or below the pipe's folder.
-                key = self._key(row["file_name"])
+                key = self.key(row["file_name"])
                 if not key.startswith(f"{table}/"):
                     key = f"{table}/{key}"
                 is_loaded = row["status"].lower() == "loaded"
@@ -153,7 +158,7 @@ class Raw:
             for row in self._session.rows(f"list {place}"):
                 at = row["name"].find(self._prefix + folder)
                 landed = parsedate_to_datetime(row["last_modified"])
-                ages[self._key(row["name"][at:])] = now - landed
+                ages[self.key(row["name"][at:])] = now - landed
         return ages
 
     def table(self, table: str) -> str:
@@ -199,7 +204,7 @@ class Raw:
                 f"{self.pipe(table)} has no COPY INTO with a pattern:"
                 " make snowflake-setup"
             )
-        for some in _chunks(files):
+        for some in chunks(files):
             names = quoted([file.key.removeprefix(f"{table}/") for file in some])
             yield (
                 f"{without_pattern.strip().rstrip(';')}\n"
@@ -349,6 +354,7 @@ def first(lines: Iterable[str]) -> Iterator[str]:
         yield f"and {len(lines) - NAMED_AT_MOST} more"
 
 
-def _chunks(values: Sequence) -> Iterator[Sequence]:
+def chunks(values: Sequence) -> Iterator[Sequence]:
+    """They, so many at a time as a statement may name."""
     for start in range(0, len(values), MOST_FILES_AT_ONCE):
         yield values[start : start + MOST_FILES_AT_ONCE]

@@ -1,5 +1,6 @@
 """make wait-loaded and make load-missing, against the ledger of a real ingest."""
 
+import gzip
 import json
 import os
 import shutil
@@ -7,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,6 +26,7 @@ from sandbox.snowflake import emulator, run, without_account
 from sandbox.snowflake_copy import loaded_names
 from snowflake_setup import loads
 from snowflake_setup.expected import expected_files
+from snowflake_setup.session import Session
 
 pytestmark = [
     pytest.mark.xdist_group("emulator"),
@@ -70,6 +72,7 @@ def landing(variables: dict[str, str], landed: Path) -> Iterator[Path]:
     landing = Path(variables["LANDING"])
     shutil.copytree(landed, landing, dirs_exist_ok=True)
     yield landing
+    shutil.rmtree(landing / "erasures", ignore_errors=True)
     for folder in ("events", "ledger"):
         shutil.rmtree(landing / folder, ignore_errors=True)
         run(variables, f"delete from raw.amplitude.{folder}")
@@ -364,3 +367,103 @@ def test_expected_failures_are_one_sentence(variables):
         assert finished.returncode == code, finished.stderr
         assert words in finished.stderr and "Traceback" not in finished.stderr
         assert "no key" not in finished.stderr.replace("no private key", "")
+
+
+SALT = "0123456789abcdef0123456789abcdef"
+
+
+def erase(variables: dict[str, str], folder: Path, *arguments: str, **ids: str) -> str:
+    """Erase from the landing; returns what was said."""
+    finished = subprocess.run(
+        [sys.executable, "-m", "ingest.erase", "--confirm", *arguments],
+        cwd=folder,
+        env=os.environ
+        | {"PYTHONPATH": str(ROOT), "LANDING": variables["LANDING"]}
+        | {"ERASURE_SALT": SALT}
+        | ids,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return finished.stdout + finished.stderr
+
+
+def person_of(landing: Path) -> tuple[str, dict[str, int]]:
+    """Who has sent most, and how many rows of each file are of them."""
+    rows: dict[str, Counter[str]] = defaultdict(Counter)
+    for file in landing.glob("events/*/*/*/*"):
+        for line in gzip.decompress(file.read_bytes()).splitlines():
+            user = json.loads(line)["user_id"]
+            rows[user][file.relative_to(landing).as_posix()] += 1
+    del rows[None]
+    person = max(rows, key=lambda user: rows[user].total())
+    return person, rows[person]
+
+
+FINISH = ("erase", "--pause=0.1", "--timeout=20")
+
+
+def test_erased_rows_leave_raw_and_do_not_come_back(variables, landing, tmp_path):
+    refresh(variables)
+    person, files = person_of(landing)
+    before = counts(variables)
+    [kept, *_] = before.keys() - files.keys()
+    erase(variables, tmp_path, USER_IDS=person)
+    # The models must not be built from raw as it is.
+    assert counts(variables) == before
+    finished = command(variables, *FINISH)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "deleted" in finished.stdout and "Time Travel" in finished.stdout
+    after = counts(variables)
+    assert not files.keys() & after.keys() and after[kept] == before[kept]
+    assert {key: n for key, n in after.items() if key in wanted(landing)} == wanted(
+        landing
+    )
+    left = run(
+        variables,
+        "select count(*) from raw.amplitude.events where contains(raw_line, "
+        f"'{person}')",
+    )
+    assert left == [(0,)]
+    # Neither by a pipe that looks again, nor by a second run.
+    refresh(variables)
+    assert command(variables, *FINISH).returncode == 0
+    assert command(variables, "load-missing").returncode == 0
+    assert counts(variables) == after
+    assert person not in finished.stdout + finished.stderr
+
+
+def test_erased_rows_of_files_that_have_left_the_landing_go_too(
+    variables, landing, tmp_path
+):
+    """LANDING_EXPIRE_DAYS deletes files whose rows stay in raw."""
+    refresh(variables)
+    person, files = person_of(landing)
+    for key in files:
+        (landing / key).unlink()
+    before = counts(variables)
+    assert "nothing found" in erase(variables, tmp_path, USER_IDS=person)
+    erase(variables, tmp_path, "--anyway", USER_IDS=person)
+    finished = command(variables | {"ERASURE_SALT": SALT}, *FINISH)
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    after = counts(variables)
+    gone = {key: before[key] - after[key] for key in before if key in after}
+    assert {key: n for key, n in gone.items() if n} == dict(files)
+    # The ledger expects no more than what is left.
+    assert {key: n for key, n in after.items() if key in wanted(landing)} == wanted(
+        landing
+    )
+    again = command(variables | {"ERASURE_SALT": SALT}, *FINISH)
+    assert again.returncode == 0 and counts(variables) == after
+
+
+def test_nothing_is_deleted_while_a_file_waits_in_the_pipe(
+    variables, landing, tmp_path, monkeypatch
+):
+    refresh(variables)
+    before = counts(variables)
+    erase(variables, tmp_path, USER_IDS=person_of(landing)[0])
+    monkeypatch.setattr(Session, "pipe_status", lambda *_: {"pendingFileCount": 1})
+    finished = command(variables, "erase", "--pause=0.1", "--timeout=0.2")
+    assert finished.returncode == 3 and "run make erase again" in finished.stderr
+    assert counts(variables) == before

@@ -392,7 +392,7 @@ def may(call: Callable, **arguments: object) -> bool:
 
 def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_rule):
     root = world.cloud.client("s3")
-    for key in ("events/a", "ledger/a", "limits/a", "other/a"):
+    for key in ("events/a", "ledger/a", "limits/a", "erasures/a", "other/a"):
         root.put_object(Bucket=BUCKET, Key=PREFIX + key, Body=b"1")
     root.put_object(Bucket=BUCKET, Key="elsewhere/ledger/a", Body=b"1")
     s3 = as_github(world)
@@ -400,6 +400,8 @@ def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_ru
         (f"{PREFIX}events/", True, True, True),
         (f"{PREFIX}ledger/", True, True, True),
         (f"{PREFIX}limits/", True, True, True),
+        # Who has been erased it may look up; to erase is not its business.
+        (f"{PREFIX}erasures/", False, True, True),
         (f"{PREFIX}other/", False, False, False),
         ("elsewhere/ledger/", False, False, False),
         ("", False, None, False),
@@ -410,7 +412,7 @@ def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_ru
         assert may(s3.list_objects_v2, Prefix=folder) is lists, folder
         assert not may(s3.delete_object, Key=f"{folder}a"), folder
     assert not may(s3.put_bucket_policy, Policy="{}")
-    for folder in ("events/", "ledger/", "limits/", "other/"):
+    for folder in ("events/", "ledger/", "limits/", "erasures/", "other/"):
         for name in ("a", "new"):
             root.delete_object(Bucket=BUCKET, Key=f"{PREFIX}{folder}{name}")
     root.delete_object(Bucket=BUCKET, Key="elsewhere/ledger/a")

@@ -22,6 +22,7 @@ LANDS = [
     ("s3:GetObject", "events/"),
     ("s3:GetObject", "ledger/"),
     ("s3:GetObject", "limits/"),
+    ("s3:GetObject", "erasures/"),
 ]
 CLOSED = (
     "BlockPublicAcls",
