@@ -31,6 +31,10 @@ SITE ?= data/site
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 # VERIFY=1: check every landed file too.
 VERIFY_ := $(if $(filter-out 0,$(VERIFY)),--verify)
+# CONFIRM=1, ALSO_LINKED=1, ANYWAY=1: of make erase.
+CONFIRM_ := $(if $(filter-out 0,$(CONFIRM)),--confirm)
+ANYWAY_ := $(if $(filter-out 0,$(ANYWAY)),--anyway)
+ALSO_LINKED_ := $(if $(filter-out 0,$(ALSO_LINKED)),--also-linked)
 # AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
 AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
@@ -84,6 +88,30 @@ ingest: $(VENV)/.installed ## Land what is new (or START=2026-01-01 END=2026-01-
 .PHONY: ledger
 ledger: $(VENV)/.installed ## Show what each hour holds (VERIFY=1 also checks every landed file)
 	@python -m ingest --ledger $(VERIFY_) $${START:+--start "$$START"} $${END:+--end "$$END"}
+
+.PHONY: erase
+erase: setup ## Show what there is of a person (USER_IDS=a,b or @file), or erase it (CONFIRM=1)
+	@python -m ingest.erase $(CONFIRM_) $(ALSO_LINKED_) $(ANYWAY_) $${PROJECT:+--project "$$PROJECT"} \
+		-- $(MAKE) erase-from-warehouse
+
+# The second half of erase, once nothing of the person is in the landing any more: raw,
+# models, and what was written from them. All of it may be done again.
+# Tests come last: one that fails must not leave an old table as it is.
+REBUILD = $(MAKE) dbt-build ARGS="--full-refresh --exclude-resource-type test"
+.PHONY: erase-from-warehouse
+erase-from-warehouse: setup
+	@rm -f $(DBT_LOG_PATH)/dbt.log*
+	@cd $(or $(DBT_TARGET_PATH),dbt/target) 2>/dev/null && rm -rf compiled run run_results.json || true
+ifneq ($(filter snowflake%,$(call setting,TARGET)),)
+	@python -m snowflake_setup erase
+	@$(REBUILD)
+else
+	@python -m ingest.erase_duckdb -- $(REBUILD)
+endif
+	@if [ -e $(SITE)/index.html ]; then $(MAKE) site; else \
+		if [ -e $(DOCS)/index.html ]; then $(MAKE) docs; fi; \
+		if [ -e $(REPORT)/index.html ]; then $(MAKE) report; fi; fi
+	@$(DBT) test --exclude-resource-type unit_test
 
 .PHONY: wait-loaded
 wait-loaded: $(VENV)/.installed ## Wait until Snowflake's raw tables hold what has landed
