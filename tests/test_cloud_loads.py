@@ -133,6 +133,9 @@ def test_of_an_hour_exported_anew_the_newer_files_count(landing):
             {"key": "events/new", "member": "m", "event_count": 3,
              "byte_count": 9, "sha256": "0"}
         ],
+        "event_count": 3,
+        "file_count": 1,
+        "byte_count": 9,
     }  # fmt: skip
     (ledger.parent / "newer.json").write_text(json.dumps(newer) + "\n")
     expected = wanted(landing)

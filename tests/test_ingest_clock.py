@@ -158,6 +158,7 @@ def test_a_ledger_from_a_clock_that_was_ahead_heals(ingest, landing, api):
     def ahead(line: dict) -> None:
         if line["hour"] >= "2026-01-14T12":
             line |= {"files": [], "status": "empty", "event_count": 0}
+            line |= {"file_count": 0, "byte_count": 0}
         later = datetime.now(UTC) + timedelta(days=10)
         line |= {"is_settled": True, "exported_at": later.isoformat()}
         del line["clock"]
