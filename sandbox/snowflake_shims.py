@@ -184,6 +184,48 @@ def show_objects(cursor: Cursor, match: re.Match) -> list[str]:
     return [rows(names, *found)]
 
 
+# The policy of each masked column, by the relation as written and the column. No value
+# is masked here.
+masked_columns: dict[tuple[str, str], str] = {}
+
+
+@answers(r"create\s+masking\s+policy\s+if\s+not\s+exists\s+(?P<name>\S+)\s+as\s*\(.+")
+def create_masking_policy(cursor: Cursor, match: re.Match) -> list[str]:
+    """Remembers the policy."""
+    key = "MASKING POLICY", full_name(cursor, match["name"])
+    account_objects.setdefault(key, match[0])
+    return [DONE]
+
+
+@answers(r"alter\s+masking\s+policy\s+(?P<name>\S+)\s+set\s+body\s.+")
+def alter_masking_policy(cursor: Cursor, match: re.Match) -> list[str]:
+    """Remembers the policy's new body."""
+    key = "MASKING POLICY", full_name(cursor, match["name"])
+    account_objects[key] = f"{definition(key)}; {match[0]}"
+    return [DONE]
+
+
+@answers(r"show\s+masking\s+policies\s+in\s+schema\s+\S+")
+def show_masking_policies(cursor: Cursor, match: re.Match) -> list[str]:
+    """Those of all schemas."""
+    kind = "MASKING POLICY"
+    found = [name.split(".")[2] for one, name in account_objects if one == kind]
+    return [rows(["name", "kind"], *((name, "MASKING_POLICY") for name in found))]
+
+
+@answers(
+    r"alter\s+(?:table|view)\s+(?P<relation>\S+)\s+modify\s+column\s+(?P<column>\w+)"
+    r"\s+set\s+masking\s+policy\s+(?P<policy>\S+)\s+force"
+)
+def set_masking_policy(cursor: Cursor, match: re.Match) -> list[str]:
+    """Remembers the policy of the column, if there is such a policy."""
+    key = "MASKING POLICY", full_name(cursor, match["policy"])
+    definition(key)
+    relation = full_name(cursor, match["relation"])
+    masked_columns[relation, match["column"].upper()] = key[1]
+    return [DONE]
+
+
 @answers(r"desc(?:ribe)?\s+pipe\s+(?P<name>[\w$.\"]+)")
 def describe_pipe(cursor: Cursor, match: re.Match) -> list[str]:
     """`desc pipe`; of integrations: sandbox.snowflake_account."""

@@ -20,6 +20,8 @@ class Names:
     loader_role: str
     transformer_role: str
     reader_role: str
+    # May be empty: then nothing is masked.
+    unmasked_role: str
     warehouse: str
     dev_warehouse: str
     resource_monitor: str
@@ -211,6 +213,7 @@ def _names(reader: _Reader) -> Names:
         loader_role=name("SNOWFLAKE_LOADER_ROLE", "loader", forms.ROLE),
         transformer_role=name("SNOWFLAKE_ROLE", "transformer", forms.ROLE),
         reader_role=name("SNOWFLAKE_READER_ROLE", "reader", forms.ROLE),
+        unmasked_role=name("SNOWFLAKE_UNMASKED_ROLE", "", forms.ROLE),
         warehouse=name("SNOWFLAKE_WAREHOUSE", "transforming"),
         dev_warehouse=name("SNOWFLAKE_DEV_WAREHOUSE", "developing"),
         resource_monitor=name("SNOWFLAKE_RESOURCE_MONITOR", "amplitude_warehouse"),

@@ -506,7 +506,7 @@ def test_the_doctor_finds_nothing_and_changes_nothing(well):
     # Nothing has been built here, so there is no form of the last load to look at.
     (unbuilt,) = [line for line in lines if not line.startswith("ok ")]
     assert "no build has made amplitude__load_drift yet" in unbuilt
-    assert len(lines) == 22
+    assert len(lines) == 23
 
 
 def test_secrets_are_in_no_line(well):
@@ -571,12 +571,14 @@ def test_the_doctor_says_which_setting_is_malformed(well):
                 "LANDING_ARCHIVE_DAYS": "30",
                 "LANDING": f"s3://{BUCKET}/other",
                 "SNOWFLAKE_WAREHOUSE": "nothing",
+                "SNOWFLAKE_UNMASKED_ROLE": "privacy",
             },
             {
                 "stack": "LandingPrefix, ArchiveObjectsDays",
                 "storage integration": "does not allow",
                 "stage": f"set url = 's3://{BUCKET}/other/'",
                 "warehouses": "has no warehouse nothing",
+                "masking policies": "need the Enterprise edition",
                 "ledger against raw": "make ingest",
             },
         ),

@@ -32,6 +32,7 @@ SETTINGS = {
     "GITHUB_SUBJECT": "repo:owner@1/name@2:ref:refs/heads/main",
     "SNOWFLAKE_ERROR_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:errors",
     "SNOWFLAKE_ERROR_ROLE_ARN": "arn:aws:iam::000000000000:role/errors",
+    "SNOWFLAKE_UNMASKED_ROLE": "privacy",
 }
 ROLE_ARN = "arn:aws:iam::000000000000:role/snowflake"
 
@@ -51,6 +52,7 @@ GRANTS = {
         "role loader",
         "role transformer",
         "role reader",
+        "role privacy",
     },
     "loader": {
         "usage on warehouse transforming",
@@ -80,6 +82,9 @@ GRANTS = {
         "usage on schema analytics.amplitude",
         "create table on schema analytics.amplitude",
         "create view on schema analytics.amplitude",
+        "apply on masking policy raw.amplitude.personal_text",
+        "apply on masking policy raw.amplitude.personal_number",
+        "apply on masking policy raw.amplitude.personal_object",
     },
     "reader": {
         "usage on warehouse developing",
@@ -90,6 +95,7 @@ GRANTS = {
         "select on future tables in schema analytics.amplitude",
         "select on future views in schema analytics.amplitude",
     },
+    "privacy": {"role reader"},
     "sysadmin": {"role setup"},
     "user amplitude_ci": {"role loader", "role transformer"},
     'user "jane@example.com"': {"role setup"},
@@ -97,7 +103,8 @@ GRANTS = {
 
 # What sqlglot keeps as text, because it knows no tree for it; sqlfluff knows all of it.
 OPAQUE = re.compile(
-    r"create (role|user|resource monitor|pipe|(storage|notification) integration) "
+    r"create (role|user|resource monitor|masking policy|pipe) "
+    r"|create (storage|notification) integration "
     r"|create schema .* with managed access|alter |grant |drop pipe if exists "
 )
 
@@ -246,6 +253,12 @@ def test_names_come_from_settings():
 def test_without_a_topic_there_is_no_error_notification():
     changes = {"SNOWFLAKE_ERROR_TOPIC_ARN": "", "SNOWFLAKE_ERROR_ROLE_ARN": ""}
     [only] = statements("load/R__error_notification.sql", **changes)
+    assert only.startswith("select ")
+
+
+def test_without_a_role_that_sees_personal_data_nothing_is_masked():
+    changes = {"SNOWFLAKE_UNMASKED_ROLE": ""}
+    [only] = statements("load/R__masking_policies.sql", **changes)
     assert only.startswith("select ")
 
 

@@ -233,6 +233,7 @@ CHECKS: dict[str, Callable[[Patient], str]] = {
     "notification": aws_side.notification,
     "raw tables": snowflake_side.raw_tables,
     "grants": snowflake_side.grants,
+    "masking policies": snowflake_side.masking_policies,
     "workflow's user": snowflake_side.workflow_user,
     "dbt": dbt,
     "ledger against raw": load,

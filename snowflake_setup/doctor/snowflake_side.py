@@ -284,6 +284,23 @@ def grants(patient: Patient) -> str:
     return f"the roles have the {len(wanted)} that they need"
 
 
+def masking_policies(patient: Patient) -> str:
+    names = patient.settings.names
+    if not names.unmasked_role:
+        return "none are asked for: SNOWFLAKE_UNMASKED_ROLE is not set"
+    rows = patient.setup.rows(f"show masking policies in schema {names.raw}")
+    found = {row["name"].lower() for row in rows}
+    if lacking := {"personal_text", "personal_number", "personal_object"} - found:
+        raise Wrong(
+            f"{names.raw} lacks {', '.join(sorted(lacking))}: masking policies need the"
+            " Enterprise edition",
+            AGAIN,
+            "without that edition: remove SNOWFLAKE_UNMASKED_ROLE from .env, and name"
+            " the columns in the dbt variable personal_columns",
+        )
+    return f"only {names.unmasked_role} and {names.transformer_role} see what they mask"
+
+
 def workflow_user(patient: Patient) -> str:
     names = patient.settings.names
     name = names.ci_user

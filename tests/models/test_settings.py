@@ -18,7 +18,8 @@ import yaml
 from variables import variables_of
 from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
 
-from sandbox.snowflake import emulator
+from sandbox.snowflake import deploy, emulator
+from sandbox.snowflake_shims import masked_columns
 
 pytestmark = pytest.mark.xdist_group("settings")
 
@@ -516,16 +517,30 @@ def test_the_salt_of_hashes_is_secret_and_stays_the_same(copy_of_sample, tmp_pat
 def test_the_sample_builds_with_other_settings_on_snowflake(
     sample_landing, tmp_path, case
 ):
-    """On the emulator."""
+    """On the emulator, which remembers masking policies and masks nothing."""
     settings = CASES[case]
     with emulator(sample_landing) as account:
         account["HASH_SALT"] = reference.HASH_SALT
+        account["SNOWFLAKE_UNMASKED_ROLE"] = "privacy"
+        deploy(account, sample_landing)
         warehouse = open_snowflake(sample_landing, tmp_path, account)
         for statement in merges_as("raw.amplitude.merges"):
             warehouse.ask(statement)
         warehouse.build(*variables(settings))
         found = reference.differences(warehouse, settings, MERGES)
     assert not found, told(found)
+    schemas = {relation.rpartition(".")[0] for relation, _ in masked_columns}
+    assert schemas == {"ANALYTICS.AMPLITUDE"}
+    assert {
+        (relation.rpartition(".")[2], column, policy)
+        for (relation, column), policy in masked_columns.items()
+    } == {
+        ("AMPLITUDE__EVENTS", "IP_ADDRESS", "RAW.AMPLITUDE.PERSONAL_TEXT"),
+        ("AMPLITUDE__EVENTS", "LATITUDE", "RAW.AMPLITUDE.PERSONAL_NUMBER"),
+        ("AMPLITUDE__EVENTS", "LONGITUDE", "RAW.AMPLITUDE.PERSONAL_NUMBER"),
+        ("AMPLITUDE__EVENTS", "USER_PROPERTIES", "RAW.AMPLITUDE.PERSONAL_OBJECT"),
+        ("AMPLITUDE__USERS", "USER_PROPERTIES", "RAW.AMPLITUDE.PERSONAL_OBJECT"),
+    }
 
 
 def test_unit_tests_pass_with_any_settings(copy_of_sample):

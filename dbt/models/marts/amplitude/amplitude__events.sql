@@ -1,4 +1,14 @@
-{{ config(materialized="view") }}
+{{
+    config(
+        materialized="view",
+        post_hook=mask_for_readers("view", {
+            "ip_address": "text",
+            "latitude": "number",
+            "longitude": "number",
+            "user_properties": "object",
+        }),
+    )
+}}
 
 with
 

@@ -4,6 +4,7 @@
         incremental_strategy="replace",
         unique_key="project_user_id",
         meta={"touched": "int_amplitude__touched_users"},
+        post_hook=mask_for_readers("table", {"user_properties": "object"}),
     )
 }}
 
