@@ -9,6 +9,8 @@ import pytest
 from histories import Export, Load, write
 from warehouses import Warehouse, open_duckdb
 
+pytestmark = pytest.mark.xdist_group("landed files")
+
 HOUR = datetime(2026, 3, 1, 5)
 LATER = timedelta(hours=24)
 
@@ -124,7 +126,7 @@ def built(tmp_path_factory) -> tuple[Warehouse, list[dict[str, int]], str]:
     for number in range(2):
         for case in CASES.values():
             land(warehouse.landing, f"load-{number}", *case[number])
-        printed = warehouse.build()
+        printed = warehouse.build("--exclude", "tag:analyses")
         counts.append(staged(warehouse))
     return warehouse, counts, printed
 

@@ -11,6 +11,8 @@ from warehouses import Warehouse, open_duckdb, open_snowflake
 
 from sandbox.snowflake import emulator, run
 
+pytestmark = pytest.mark.xdist_group("merges")
+
 START = datetime(2026, 3, 1)
 # The ids that each project has seen, all on devices of their own.
 IDS = {"61": range(1, 42), "62": range(1, 42), "63": range(1, 6)}
