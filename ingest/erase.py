@@ -42,6 +42,7 @@ from ingest.erasures import (
     RewrittenFile,
     Salt,
     check_salt,
+    erased_by,
     ids_of_line,
     put_erasure,
     read_erasures,
@@ -122,13 +123,14 @@ class Looking(Erased):
     )
 
     def matches(self, project_id: str | None, line: bytes) -> bool:
-        ids = frozenset(ids_of_line(line))
-        if not any(self.has(project_id, kind, value) for kind, value in ids):
-            if any(text in line for text in self.texts):
-                self.mentions.add(hash(line))
-            return False
-        self.seen.add((project_id, ids))
-        return True
+        ids = list(ids_of_line(line))
+        # Of a linked id also the events that stay: they say who else has it.
+        if any(self.has(project_id, kind, value) for kind, value in ids):
+            self.seen.add((project_id, frozenset(ids)))
+        is_found = self.matches_ids(project_id, ids)
+        if not is_found and any(text in line for text in self.texts):
+            self.mentions.add(hash(line))
+        return is_found
 
 
 @dataclass
@@ -201,7 +203,7 @@ def main() -> int:
 
 
 def read_ids(environment: Mapping[str, str]) -> set[tuple[str, str]]:
-    """The ids that were given, each with its kind.
+    """The ids that were given, each with its kind; none: who was erased before.
 
     Raises SettingsError, whose message holds no id.
     """
@@ -223,11 +225,6 @@ def read_ids(environment: Mapping[str, str]) -> set[tuple[str, str]]:
         if kind == "amplitude_id" and not all(v.strip().isdecimal() for v in values):
             raise SettingsError(f"{variable} holds something that is not a number")
         ids |= {(kind, value) for value in values}
-    if not ids:
-        raise SettingsError(
-            "say whom to erase: make erase USER_IDS=…, DEVICE_IDS=… or AMPLITUDE_IDS=…,"
-            " separated by commas, or @file with one id a line"
-        )
     return ids
 
 
@@ -246,6 +243,11 @@ def _erase(
         raise SettingsError(f"LANDING is no folder: {settings.landing}")
     landing = open_landing(settings)
     erasures = read_erasures(landing)
+    if not (given or erasures):
+        raise SettingsError(
+            "say whom to erase: make erase USER_IDS=…, DEVICE_IDS=… or AMPLITUDE_IDS=…,"
+            " separated by commas, or @file with one id a line"
+        )
     salt = (
         check_salt(erasures, settings.erasure_salt)
         if erasures
@@ -255,16 +257,15 @@ def _erase(
         ErasedId(arguments.project, kind, salt.hash(kind, value))
         for kind, value in given
     }
-    recorded = {one for erasure in erasures for one in erasure.ids}
     texts = tuple(
         json.dumps(value)[1:-1].encode()
         for _, value in given
         if len(value) >= SHORTEST_TEXT
     )
     eraser = Eraser(landing, salt, arguments.project, erasures, now, texts)
-    scan, links = eraser.look(wanted, recorded, also_linked=arguments.also_linked)
+    scan, links = eraser.look(wanted, also_linked=arguments.also_linked)
     # Erased before: what follows may have been left to do.
-    is_known = any(_is_in(recorded, one) for one in wanted)
+    is_known = any(_is_in(eraser.recorded.ids, one) for one in wanted)
     for line in (*describe(scan.found), *describe_links(links, arguments)):
         print(line)
     for problem in scan.problems:
@@ -272,6 +273,9 @@ def _erase(
     left = LEFT if scan.problems else DONE
     if not scan.found and is_known:
         print("the landing holds nothing of them any more: they were erased before")
+    elif not scan.found and not given:
+        print("nothing found: the landing holds no event of anyone erased before")
+        return left
     elif not scan.found:
         print("nothing found: no event in the landing has any of these ids")
         if not arguments.anyway:
@@ -280,7 +284,7 @@ def _erase(
         print("nothing was changed: CONFIRM=1 does it")
         return left
     with landing.locked():
-        for problem in eraser.erase(scan, wanted | set(links.linked)):
+        for problem in eraser.erase(scan, wanted, set(links.linked)):
             log.warning("%s", problem)
             left = LEFT
     log.info(
@@ -299,7 +303,7 @@ class Eraser:
         landing: Landing,
         salt: Salt,
         project_id: str | None,
-        erasures: Iterable[Erasure],
+        erasures: list[Erasure],
         now: datetime,
         texts: tuple[bytes, ...] = (),
     ) -> None:
@@ -310,25 +314,26 @@ class Eraser:
         self._prefix = f"events/{project_id}/" if project_id else "events/"
         self._now = now
         self._run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
-        self._ids = {one for erasure in erasures for one in erasure.ids}
+        self.recorded = erased_by(erasures, salt)
         self._files = {file.key for erasure in erasures for file in erasure.files}
         self._records = self._read_records()
 
-    def look(
-        self, wanted: set[ErasedId], recorded: set[ErasedId], *, also_linked: bool
-    ) -> tuple[Scan, Links]:
+    def look(self, wanted: set[ErasedId], *, also_linked: bool) -> tuple[Scan, Links]:
         """Find the events of the ids, and of ids that are linked to them.
 
         Whatever was linked is looked for in its turn, until nothing is new.
         """
-        base = wanted | recorded
+        base = wanted | self.recorded.ids
         links = Links()
         while True:
             looking = Looking(
-                self._salt, frozenset(base | set(links.linked)), self._texts
+                self._salt,
+                self.recorded.given | wanted,
+                self.recorded.linked | set(links.linked),
+                self._texts,
             )
             scan = self._scan(looking, self._versions())
-            candidates, foreign = _links(looking, base, also_linked=also_linked)
+            candidates, foreign = _links(looking, wanted, base, also_linked=also_linked)
             lost = {one: links.linked.pop(one) for one in foreign & set(links.linked)}
             links.shared |= lost
             if lost:
@@ -354,7 +359,9 @@ class Eraser:
         self._looking = looking
         return scan, links
 
-    def erase(self, scan: Scan, ids: set[ErasedId]) -> list[str]:
+    def erase(
+        self, scan: Scan, given: set[ErasedId], linked: set[ErasedId]
+    ) -> list[str]:
         """Take out what was found; returns what else could not be looked at.
 
         Also what has landed since, as runs may do that did not know of the record.
@@ -362,7 +369,7 @@ class Eraser:
         problems: list[str] = []
         looked_at = scan.looked_at
         while True:
-            self._record(ids, scan.found)
+            self._record(given, linked, scan.found)
             self._rewrite(scan.found)
             left = [version for version in self._versions() if version not in looked_at]
             if not left:
@@ -447,25 +454,28 @@ class Eraser:
                     records[record.project_id, record.hour].append(record)
         return records
 
-    def _record(self, ids: set[ErasedId], found: list[Found]) -> None:
+    def _record(
+        self, given: set[ErasedId], linked: set[ErasedId], found: list[Found]
+    ) -> None:
         """Write down whom and what, unless that was done by a run that was killed."""
         files = [
             RewrittenFile(one.version.key, one.new_key, one.erased_count)
             for one in found
             if one.version.is_current and one.version.key not in self._files
         ]
-        new = sorted(
-            ids - self._ids, key=lambda one: (one.project_id or "", one.kind, one.hash)
+        erasure = Erasure(
+            datetime.now(UTC),
+            self._salt.id,
+            _sorted(given - self.recorded.given),
+            _sorted(linked - self.recorded.ids),
+            files,
         )
-        if not new and not files:
+        if not (erasure.ids or erasure.linked_ids or files):
             return
-        moment = datetime.now(UTC)
-        put_erasure(
-            self._landing,
-            f"erasures/{moment:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}.json",
-            Erasure(moment, self._salt.id, new, files),
+        put_erasure(self._landing, erasure)
+        self.recorded = Erased(
+            self._salt, self.recorded.given | given, self.recorded.linked | linked
         )
-        self._ids |= set(new)
         self._files |= {file.key for file in files}
 
     def _rewrite(self, found: list[Found]) -> None:
@@ -512,6 +522,10 @@ class Eraser:
             # Another content under this name is damaged: this is the right one.
             self._landing.put(key, kept, one.sha256, replace=True)
         return True
+
+
+def _sorted(ids: Set[ErasedId]) -> list[ErasedId]:
+    return sorted(ids, key=lambda one: (one.project_id or "", one.kind, one.hash))
 
 
 def _is_gzip(key: str) -> bool:
@@ -562,7 +576,11 @@ def _newest(records: list[HourRecord]) -> list[HourRecord]:
 
 
 def _links(
-    looking: Looking, base: set[ErasedId], *, also_linked: bool
+    looking: Looking,
+    wanted: set[ErasedId],
+    base: Set[ErasedId],
+    *,
+    also_linked: bool,
 ) -> tuple[dict[ErasedId, str], set[ErasedId]]:
     """Ids that are of the same person by the events that were found, and ids that are
     on events of somebody else.
@@ -576,7 +594,7 @@ def _links(
     if also_linked:
         for project, ids in looking.seen:
             of_row = _by_kind(looking, project, ids)
-            if any(_is_in(base, one) for one in of_row["amplitude_id"]):
+            if any(_is_in(wanted, one) for one in of_row["amplitude_id"]):
                 users |= of_row["user_id"]
     candidates, foreign = set(users), set()
     for project, ids in looking.seen:

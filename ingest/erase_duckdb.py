@@ -20,22 +20,18 @@ from pathlib import Path
 import duckdb
 from dotenv import load_dotenv
 
-from ingest.erasures import Erased, read_erased
+from ingest.erasures import Erased, ErasedId, read_erased
 from ingest.landing import LandingError, open_landing
 from ingest.settings import Settings, SettingsError
 
 DONE, LEFT, SETTINGS, NO_WAREHOUSE, _, NO_LANDING = range(6)
 
-# Columns that hold ids, by the kind of the id.
+# Parts of the names of columns that may hold ids, by the kind of the id. The models'
+# user_id holds the amplitude id of an anonymous user.
 COLUMNS = {
-    "user_id": ("user_id", "amplitude_user_id"),
+    "user_id": ("user_id", "email"),
     "device_id": ("device_id",),
-    "amplitude_id": (
-        "amplitude_id",
-        "merged_amplitude_id",
-        "unmerged_user_id",
-        "user_id",
-    ),
+    "amplitude_id": ("amplitude_id", "user_id"),
 }
 
 
@@ -55,7 +51,6 @@ def main() -> int:
         if code := subprocess.run(command).returncode:
             return code
         rewrite(path)
-        tables = list(tables_with_ids(path, erased)) if erased else []
     except SettingsError as error:
         code, problem = SETTINGS, str(error)
     except LandingError as error:
@@ -71,6 +66,16 @@ def main() -> int:
         code = NO_WAREHOUSE
     else:
         print(f"{path} was written anew, without the pages of deleted rows")
+        try:
+            tables = list(tables_with_ids(path, erased)) if erased else []
+        except duckdb.Error as error:
+            reason = type(error).__name__
+            print(
+                f"erase: its tables cannot be searched for ids ({reason}): run make"
+                " erase again when nothing else uses the file",
+                file=sys.stderr,
+            )
+            return LEFT
         for table in tables:
             print(
                 f"{table} still holds ids of erased persons: if no model makes it,"
@@ -135,30 +140,53 @@ def rewrite(path: Path) -> None:
 
 
 def tables_with_ids(path: Path, erased: Erased) -> Iterator[str]:
-    """Tables that hold an erased id in a column that is named as one of ids."""
+    """Tables that hold an erased id in a column that is named as one of ids.
+
+    A linked id that a user who is not erased has too is theirs.
+    """
     with duckdb.connect(path, read_only=True) as connection:
-        columns: dict[str, set[str]] = {}
-        for schema, table, column in connection.execute(
-            "select schema_name, table_name, column_name from duckdb_columns()"
-            " where not internal"
+        columns: dict[tuple[str, str], dict[str, str]] = {}
+        for schema, table, column, data_type in connection.execute(
+            "select schema_name, table_name, column_name, data_type"
+            " from duckdb_columns() join duckdb_tables()"
+            " using (database_oid, schema_oid, schema_name, table_oid, table_name)"
+            " where not duckdb_tables.internal"
         ).fetchall():
-            columns.setdefault(f'"{schema}"."{table}"', set()).add(column)
-        for table, names in sorted(columns.items()):
-            has_project = "project_id" in names
-            project = "project_id" if has_project else "null"
-            ids = erased if has_project else erased.of_all_projects()
-            for kind, of_kind in COLUMNS.items():
-                if any(
-                    ids.has(project_id, kind, value.removeprefix("user:"))
-                    for name in of_kind
-                    if name in names
-                    for project_id, value in connection.execute(
-                        f"select distinct {project}::varchar, {name}::varchar"
-                        f" from {table} where {name} is not null"
+            values = f"unnest({quoted(column)})" if data_type.endswith("]") else ""
+            columns.setdefault((schema, table), {})[column.lower()] = (
+                f"{values or quoted(column)}::varchar"
+            )
+        found: dict[tuple[str, str], set[ErasedId]] = {}
+        in_use: set[ErasedId] = set()
+        for (schema, table), values_of in sorted(columns.items()):
+            project = values_of.get("project_id", "null")
+            user = values_of.get("amplitude_user_id", "null")
+            ids = erased if "project_id" in values_of else erased.of_all_projects()
+            found[schema, table] = set()
+            for kind, parts in COLUMNS.items():
+                for name, values in values_of.items():
+                    if not any(part in name for part in parts):
+                        continue
+                    rows = connection.execute(
+                        f"select distinct {project}, {values}, {user}"
+                        f" from {quoted(schema)}.{quoted(table)}"
                     ).fetchall()
-                ):
-                    yield table.replace('"', "")
-                    break
+                    for project_id, value, user_id in rows:
+                        value = (value or "").removeprefix("user:")
+                        if not value or not ids.has(project_id, kind, value):
+                            continue
+                        one = ErasedId(None, kind, erased.salt.hash(kind, value))
+                        found[schema, table].add(one)
+                        if user_id and not ids.has(project_id, "user_id", user_id):
+                            in_use.add(one)
+    given = erased.of_all_projects().given
+    for (schema, table), of_table in found.items():
+        if of_table & given or of_table - in_use:
+            yield f"{schema}.{table}"
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
 
 
 if __name__ == "__main__":

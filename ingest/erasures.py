@@ -1,7 +1,8 @@
 """Who has been erased: records without their ids, and what leaves their events out.
 
-An object `erasures/<time>-<random>.json` holds, for each id that was erased, its kind,
-its project (null: all) and an HMAC-SHA256 of it under ERASURE_SALT. An email address
+An object `erasures/<time>-<random>.json` holds, for each id that was given (`ids`) or
+found with these (`linked_ids`), its kind, its project (null: all) and an HMAC-SHA256 of
+it under ERASURE_SALT. An email address
 can be guessed, and so a plain hash of it, too; without the salt, which is in no
 landing, nothing can be tried. Beside them it names the files that were rewritten, and
 counts.
@@ -12,13 +13,14 @@ import hmac
 import io
 import json
 import re
-from collections.abc import Iterable, Iterator
+import secrets
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from hashlib import sha256
 from tempfile import SpooledTemporaryFile
-from typing import IO
+from typing import IO, Any
 
 from isal.igzip import IGzipFile
 
@@ -28,6 +30,8 @@ from ingest.settings import SettingsError
 
 KINDS = ("user_id", "device_id", "amplitude_id")
 
+PROJECT = re.compile(r"\d{1,20}", re.ASCII)
+HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 RECORD_KEY = re.compile(r"erasures/[\w.-]+\.json", re.ASCII)
 
 # What a line that is not JSON says of these fields.
@@ -69,6 +73,7 @@ class Erasure:
     erased_at: datetime
     salt_id: str
     ids: list[ErasedId]
+    linked_ids: list[ErasedId] = field(default_factory=list)
     files: list[RewrittenFile] = field(default_factory=list)
 
     def to_json(self) -> bytes:
@@ -86,9 +91,25 @@ class Erasure:
         return cls(
             datetime.fromisoformat(given["erased_at"]).astimezone(UTC),
             str(given["salt_id"]),
-            [ErasedId(**one) for one in given["ids"]],
+            _checked_ids(given["ids"]),
+            _checked_ids(given["linked_ids"]),
             [RewrittenFile(**one) for one in given["files"]],
         )
+
+
+def _checked_ids(given: Any) -> list[ErasedId]:
+    """Ids of a record. A wrong one would match nothing, and the person would return."""
+    if not isinstance(given, list):
+        raise TypeError("the ids are not a list")
+    ids = [ErasedId(**one) for one in given]
+    for one in ids:
+        if not (
+            (one.project_id is None or PROJECT.fullmatch(one.project_id))
+            and one.kind in KINDS
+            and HASH.fullmatch(one.hash)
+        ):
+            raise ValueError("an id has no valid project, kind or hash")
+    return ids
 
 
 class Salt:
@@ -111,28 +132,87 @@ class Salt:
 
 @dataclass(frozen=True)
 class Erased:
-    """Ids whose events are to be left out."""
+    """Ids whose events are to be left out.
+
+    A given id matches all its events. A linked device or amplitude id matches only
+    events without a user id: those of another user are theirs, who came to it later.
+    """
 
     salt: Salt
-    ids: frozenset[ErasedId]
+    given: frozenset[ErasedId]
+    linked: frozenset[ErasedId] = frozenset()
+
+    @cached_property
+    def ids(self) -> frozenset[ErasedId]:
+        """All of them."""
+        return self.given | self.linked
 
     def matches(self, project_id: str | None, line: bytes) -> bool:
-        """Whether a line is an event of any of the ids."""
+        """Whether a line is an event to be left out."""
+        return self.matches_ids(project_id, list(ids_of_line(line)))
+
+    def matches_ids(self, project_id: str | None, ids: list[tuple[str, str]]) -> bool:
+        """Whether an event with these ids, each with its kind, is to be left out."""
+        has_user = any(kind == "user_id" for kind, _ in ids)
         return any(
-            self.has(project_id, kind, value) for kind, value in ids_of_line(line)
+            self.has(
+                project_id,
+                kind,
+                value,
+                among=self.given if has_user and kind != "user_id" else self.ids,
+            )
+            for kind, value in ids
         )
 
-    def has(self, project_id: str | None, kind: str, value: str) -> bool:
+    def has(
+        self,
+        project_id: str | None,
+        kind: str,
+        value: str,
+        *,
+        among: Set[ErasedId] | None = None,
+    ) -> bool:
+        """Whether an id is one of them."""
         found = self.salt.hash(kind, value)
+        ids = self.ids if among is None else among
         return any(
-            ErasedId(project, kind, found) in self.ids for project in (None, project_id)
+            ErasedId(project, kind, found) in ids for project in (None, project_id)
         )
 
     def of_all_projects(self) -> "Erased":
         """The same ids, in whatever project: for rows that do not name theirs."""
-        return Erased(
-            self.salt, frozenset(replace(one, project_id=None) for one in self.ids)
+        given, linked = (
+            frozenset(replace(one, project_id=None) for one in ids)
+            for ids in (self.given, self.linked)
         )
+        return Erased(self.salt, given, linked)
+
+
+@dataclass(frozen=True)
+class Noting(Erased):
+    """Notes the amplitude ids of erased users too: their anonymous events have these.
+
+    Those of erased users (`own`) and of other users (`others`).
+    """
+
+    own: set[str] = field(default_factory=set)
+    others: set[str] = field(default_factory=set)
+
+    def matches_ids(self, project_id: str | None, ids: list[tuple[str, str]]) -> bool:
+        users = [value for kind, value in ids if kind == "user_id"]
+        if users:
+            is_own = any(self.has(project_id, "user_id", user) for user in users)
+            noted = self.own if is_own else self.others
+            noted.update(value for kind, value in ids if kind == "amplitude_id")
+        return super().matches_ids(project_id, ids)
+
+    def new_links(self, project_id: str) -> set[ErasedId]:
+        """Amplitude ids that have to be erased as well, and are not yet."""
+        return {
+            ErasedId(project_id, "amplitude_id", self.salt.hash("amplitude_id", value))
+            for value in self.own - self.others
+            if not self.has(project_id, "amplitude_id", value)
+        }
 
 
 def read_erasures(landing: Landing) -> list[Erasure]:
@@ -173,8 +253,16 @@ def read_erased(landing: Landing, salt: str | None) -> Erased | None:
     erasures = read_erasures(landing)
     if not erasures:
         return None
-    ids = frozenset(one for erasure in erasures for one in erasure.ids)
-    return Erased(check_salt(erasures, salt), ids)
+    return erased_by(erasures, check_salt(erasures, salt))
+
+
+def erased_by(erasures: Iterable[Erasure], salt: Salt) -> Erased:
+    """Whom these records say."""
+    return Erased(
+        salt,
+        frozenset(one for erasure in erasures for one in erasure.ids),
+        frozenset(one for erasure in erasures for one in erasure.linked_ids),
+    )
 
 
 def ids_of_line(line: bytes) -> Iterator[tuple[str, str]]:
@@ -224,18 +312,18 @@ def without(
     The file is read from its start. Raises OSError, EOFError or zlib's error if it is
     no whole gzip file.
     """
-    event_count = erased_count = 0
-    for is_erased, line in _lines(file, erased, project_id, is_gzip):
-        if is_erased:
-            erased_count += 1
-        elif line.strip():
-            event_count += 1
+    are_erased = bytearray()
+    event_count = 0
+    for line in _lines(file, is_gzip):
+        are_erased.append(erased.matches(project_id, line))
+        event_count += not are_erased[-1] and bool(line.strip())
+    erased_count = sum(are_erased)
     if not erased_count:
         return Remainder(None, "", 0, event_count, 0)
     kept = SpooledTemporaryFile(LARGEST_IN_MEMORY)  # noqa: SIM115 (closed by users)
     # The same lines are always the same bytes: without a time and a name.
     writer = gzip.GzipFile("", "wb", 6, kept, mtime=0) if is_gzip else kept
-    for is_erased, line in _lines(file, erased, project_id, is_gzip):
+    for is_erased, line in zip(are_erased, _lines(file, is_gzip), strict=True):
         if not is_erased:
             writer.write(line)
     if is_gzip:
@@ -249,16 +337,13 @@ def without(
     return Remainder(kept, digest.hexdigest(), byte_count, event_count, erased_count)
 
 
-def _lines(
-    file: IO[bytes], erased: Erased, project_id: str | None, is_gzip: bool
-) -> Iterator[tuple[bool, bytes]]:
-    """Each line, and whether it is an event of an erased person."""
+def _lines(file: IO[bytes], is_gzip: bool) -> Iterator[bytes]:
     file.seek(0)
-    for line in IGzipFile(fileobj=file) if is_gzip else file:
-        yield erased.matches(project_id, line), line
+    return iter(IGzipFile(fileobj=file) if is_gzip else file)
 
 
-def put_erasure(landing: Landing, key: str, erasure: Erasure) -> None:
+def put_erasure(landing: Landing, erasure: Erasure) -> None:
     """Write a record. Raises LandingError."""
     content = erasure.to_json()
+    key = f"erasures/{erasure.erased_at:%Y%m%dT%H%M%S.%fZ}-{secrets.token_hex(4)}.json"
     landing.put(key, io.BytesIO(content), sha256(content).hexdigest())

@@ -7,7 +7,7 @@ import threading
 from collections import defaultdict, deque
 from collections.abc import Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from itertools import count
 from typing import Literal
@@ -15,7 +15,7 @@ from typing import Literal
 from ingest import archive
 from ingest.archive import ArchiveError, TooManyMembers
 from ingest.clock import Clock, Moment, rounded
-from ingest.erasures import Erased, without
+from ingest.erasures import Erased, ErasedId, Erasure, Noting, put_erasure, without
 from ingest.export import (
     Busy,
     ExportClient,
@@ -118,6 +118,8 @@ class Run:
         self._ledger = ledger
         self._options = options
         self._erased = erased
+        self._linking = threading.Lock()
+        self._has_linked = False
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
         self._counting = threading.Lock()
@@ -169,6 +171,11 @@ class Run:
             if hour_count > self._summary.hours.total():
                 left = hour_count - self._summary.hours.total()
                 self._summary.hours["open"] += left
+            if self._has_linked:
+                self._warn(
+                    "erased persons have sent events with new amplitude ids: make erase"
+                    " CONFIRM=1 deletes what has landed of these before"
+                )
             self._ledger.flush(is_last=True)
 
     def _take(self, window: Window, answer: _Landed | _Failed) -> int:
@@ -461,7 +468,12 @@ class Run:
     def _leave_out(self, member: MemberName, proof: Proof, erased: Erased) -> Proof:
         """What is to land without the events of persons who have been erased."""
         is_gzip = self._options.format == "json.gz"
-        rest = without(proof.content, erased, member.project_id, is_gzip=is_gzip)
+        noting = Noting(erased.salt, erased.given, erased.linked)
+        rest = without(proof.content, noting, member.project_id, is_gzip=is_gzip)
+        if rest.content and (links := noting.new_links(member.project_id)):
+            rest.content.close()
+            erased = self._link(erased, links)
+            rest = without(proof.content, erased, member.project_id, is_gzip=is_gzip)
         if rest.content is None:
             proof.content.seek(0)
             return proof
@@ -469,6 +481,21 @@ class Run:
         with self._counting:
             self._summary.erased_events += rest.erased_count
         return Proof(rest.content, rest.byte_count, rest.sha256, rest.event_count)
+
+    def _link(self, erased: Erased, links: set[ErasedId]) -> Erased:
+        """Record amplitude ids that erased users have got since; returns all ids.
+
+        First, so that nothing of them lands from then on.
+        """
+        with self._linking:
+            known = self._erased or erased
+            if new := sorted(links - known.linked, key=lambda one: one.hash):
+                put_erasure(
+                    self._landing, Erasure(datetime.now(UTC), erased.salt.id, [], new)
+                )
+                self._has_linked = True
+                self._erased = replace(known, linked=known.linked | set(new))
+            return self._erased or known
 
     def _new_record(
         self,

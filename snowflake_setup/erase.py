@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
-from ingest.erasures import KINDS, Erased, Erasure, check_salt
+from ingest.erasures import KINDS, Erased, Erasure, check_salt, erased_by
 from ingest.landing import Landing, LandingError
 from ingest.ledger import HourRecord, put_records, read_ledger
 from snowflake_setup.loads import Raw, chunks
@@ -57,9 +57,8 @@ def erase_from_raw(
     ]
     gone = sorted(name for name in names if raw.key(name) not in landed | rewritten)
     if gone:
-        ids = frozenset(one for erasure in erasures for one in erasure.ids)
         salt = check_salt(erasures, settings.given.get("ERASURE_SALT"))
-        deleted = _delete_rows(session, raw, landing, gone, Erased(salt, ids))
+        deleted = _delete_rows(session, raw, landing, gone, erased_by(erasures, salt))
         yield (
             f"deleted {deleted:,} rows of {len(gone):,} files that are in"
             f" {raw.table('events')}, and not in the landing any more"
@@ -111,9 +110,9 @@ def _delete_rows(
             name = row["filename"]
             counts[name] += 1
             project = raw.key(name).split("/")[1]
-            if any(
-                row[kind] and erased.has(project, kind, row[kind]) for kind in KINDS
-            ) or erased.matches(project, (row["line"] or "").encode()):
+            ids = [(kind, row[kind]) for kind in KINDS if row[kind]]
+            line = (row["line"] or "").encode()
+            if erased.matches_ids(project, ids) or erased.matches(project, line):
                 numbers[name].append(int(row["file_row_number"]))
     left = {raw.key(name): counts[name] - len(some) for name, some in numbers.items()}
     _record(landing, left)

@@ -400,8 +400,8 @@ def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_ru
         (f"{PREFIX}events/", True, True, True),
         (f"{PREFIX}ledger/", True, True, True),
         (f"{PREFIX}limits/", True, True, True),
-        # Who has been erased it may look up; to erase is not its business.
-        (f"{PREFIX}erasures/", False, True, True),
+        # It leaves out who was erased, and records their new ids; it deletes nothing.
+        (f"{PREFIX}erasures/", True, True, True),
         (f"{PREFIX}other/", False, False, False),
         ("elsewhere/ledger/", False, False, False),
         ("", False, None, False),

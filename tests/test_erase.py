@@ -13,6 +13,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from unittest.mock import patch
@@ -25,6 +26,7 @@ from ingest.erasures import Erased, ErasedId, Salt, without
 from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord, LandedFile, put_records, read_ledger
 from ingest.windows import HOUR
+from sandbox.export_api import serve
 
 SALT = "0123456789abcdef0123456789abcdef"
 FIRST = datetime(2026, 1, 12, 10, tzinfo=UTC)
@@ -483,10 +485,8 @@ def test_the_record_holds_no_id_and_no_hash_that_can_be_guessed(four_hours, run_
         assert sha256(value.encode()).hexdigest() not in text
     content = json.loads(text)
     assert content["event_count"] == 12 and content["file_count"] == 6
-    assert Counter(one["kind"] for one in content["ids"]) == {
-        "user_id": 1,
-        "amplitude_id": 2,
-    }
+    assert [one["kind"] for one in content["ids"]] == ["user_id"]
+    assert [one["kind"] for one in content["linked_ids"]] == ["amplitude_id"] * 2
     # Run again it says nothing new.
     assert run_erase("--confirm", USER_IDS=JANE).returncode == 0
     assert list(four_hours.glob("erasures/*")) == [record]
@@ -539,6 +539,94 @@ def test_ids_are_recorded_anyway_if_wanted(ingest, run_erase, landing):
     assert not any(b"user-10180" in line for line in lines(landing))
 
 
+def export(folder: Path, hour: int, found: list[bytes]) -> None:
+    """What Amplitude exports of an hour."""
+    name = f"{PROJECT}_{FIRST:%Y-%m-%d}_{FIRST.hour + hour}#0.json.gz"
+    folder.mkdir(exist_ok=True)
+    (folder / name).write_bytes(gzip.compress(b"".join(x + b"\n" for x in found)))
+
+
+HER_NEW_ID = event(30, user_id=None, amplitude_id=99, device_id="new")
+
+
+def test_a_linked_id_leaves_out_no_event_of_another_user(
+    four_hours, ingest, run_erase, tmp_path
+):
+    assert run_erase("--confirm", "--also-linked", USER_IDS=JANE).returncode == 0
+    bobs = [
+        event(31, user_id="bob", amplitude_id=21, device_id="phone"),
+        event(32, user_id="bob", amplitude_id=12, device_id="tablet"),
+    ]
+    export(tmp_path / "export", 4, [*bobs, ON_HER_PHONE])
+    with serve(tmp_path / "export") as api:
+        hours = ("--start", "2026-01-12T14", "--end", "2026-01-12T14")
+        run = ingest(*hours, ERASURE_SALT=SALT, **api.environment)
+    assert run.returncode == 0 and "(1 left out)" in run.stderr, run.stderr
+    land(four_hours, 5, [[*bobs, ON_HER_PHONE]])
+    run = run_erase("--confirm", "--anyway", USER_IDS="carl")
+    assert "erased 1 events" in run.stderr
+    for one in bobs:
+        assert lines(four_hours)[one] == 2
+    assert ON_HER_PHONE not in lines(four_hours)
+
+
+def test_amplitude_ids_that_an_erased_user_gets_later_are_erased_too(
+    ingest, run_erase, landing, tmp_path
+):
+    landing.mkdir()
+    run_erase("--confirm", "--anyway", USER_IDS=JANE)
+    shared = [
+        event(n, user_id=u, amplitude_id=98) for n, u in [(33, "bob"), (34, None)]
+    ]
+    export(tmp_path / "export", 0, [event(35, user_id=None, amplitude_id=99)])
+    export(
+        tmp_path / "export",
+        1,
+        [
+            HER_NEW_ID,
+            event(36, user_id=JANE, amplitude_id=99),
+            OTHERS["Bob"],
+            *shared,
+            event(37, user_id=JANE, amplitude_id=98),
+        ],
+    )
+    with serve(tmp_path / "export") as api:
+        both = partial(ingest, ERASURE_SALT=SALT, **api.environment)
+        for hour in (10, 11):
+            run = both("--start", f"2026-01-12T{hour}", "--end", f"2026-01-12T{hour}")
+            assert run.returncode == 0, run.stderr
+        assert "(3 left out)" in run.stderr and "new amplitude ids" in run.stderr
+        # The hour before landed when the id was not known. Whom need not be said.
+        assert lines(landing).total() == 4
+        run = run_erase("--confirm")
+        assert run.returncode == 0 and "erased 1 events" in run.stderr, run.stderr
+        assert lines(landing) == Counter([OTHERS["Bob"], *shared])
+        again = both(*HOUR_OF_SAMPLE, "--force")
+    assert "(4 left out)" in again.stderr and "new amplitude" not in again.stderr
+    assert lines(landing) == Counter([OTHERS["Bob"], *shared])
+    assert "nothing found" in run_erase("--confirm").stdout
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"ids": {}},
+        {"ids": [{"project_id": 7, "kind": "user_id", "hash": "0" * 64}]},
+        {"ids": [{"project_id": None, "kind": "zzz", "hash": "0" * 64}]},
+        {"linked_ids": [{"project_id": None, "kind": "user_id", "hash": "0"}]},
+        {"linked_ids": None},
+        {"files": [{"key": "a"}]},
+    ],
+)
+def test_a_record_that_would_match_nothing_is_refused(run_erase, landing, damage):
+    landing.mkdir()
+    run_erase("--confirm", "--anyway", USER_IDS=JANE)
+    [record] = landing.glob("erasures/*")
+    record.write_text(json.dumps(json.loads(record.read_text()) | damage))
+    run = run_erase(USER_IDS=JANE)
+    assert run.returncode == 5 and "not a valid record" in run.stderr
+
+
 def test_the_file_of_duckdb_is_written_anew(four_hours, run_erase, tmp_path):
     """What models do not make stays, without merges of the person; the old pages go."""
     assert run_erase("--confirm", USER_IDS=JANE).returncode == 0
@@ -577,6 +665,39 @@ def test_the_file_of_duckdb_is_written_anew(four_hours, run_erase, tmp_path):
     left = rebuild("true")
     assert left.returncode == 1 and "amplitude.mine still holds ids" in left.stdout
     assert JANE not in left.stdout + left.stderr
+
+
+def test_copies_in_the_file_of_duckdb_are_found(four_hours, run_erase, tmp_path):
+    """Whatever their names and columns are; a view that is broken stops nothing."""
+    run_erase("--confirm", "--also-linked", USER_IDS=JANE)
+    with duckdb.connect(tmp_path / "a.duckdb") as connection:
+        for name, columns in {
+            'a"b': "'bob' as USER_ID",
+            "upper": f"'{JANE}' as \"User_Id\"",
+            "lists": f"['bob', '{JANE}'] as user_ids",
+            "mails": f"'{JANE}' as work_email",
+            "phones": "'phone' as device_id",
+            "taken": "'bob' as amplitude_user_id, 12 as amplitude_id",
+            "bobs": "12 as amplitude_id",
+            "numbers": "11 as user_count",
+        }.items():
+            quoted = name.replace('"', '""')
+            connection.execute(f'create table "{quoted}" as select {columns}')
+        connection.execute("create table x as select 1 as user_id")
+        connection.execute("create view broken as select * from x; drop table x")
+        connection.execute(f"create view hers as select '{JANE}' as user_id")
+
+    def left() -> list[str]:
+        run = run_erase(
+            "--", "true", module="erase_duckdb", WAREHOUSE=str(tmp_path / "a.duckdb")
+        )
+        assert run.returncode == 1 and not run.stderr, run.stderr
+        return re.findall(r"(\S+) still holds ids", run.stdout)
+
+    assert left() == ["main.lists", "main.mails", "main.phones", "main.upper"]
+    with duckdb.connect(tmp_path / "a.duckdb") as connection:
+        connection.execute("drop table taken")
+    assert "main.bobs" in left()
 
 
 def test_a_large_file_is_not_kept_in_memory():

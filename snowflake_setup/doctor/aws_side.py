@@ -19,6 +19,7 @@ LANDS = [
     ("s3:PutObject", "events/"),
     ("s3:PutObject", "ledger/"),
     ("s3:PutObject", "limits/"),
+    ("s3:PutObject", "erasures/"),
     ("s3:GetObject", "events/"),
     ("s3:GetObject", "ledger/"),
     ("s3:GetObject", "limits/"),
