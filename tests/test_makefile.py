@@ -85,17 +85,25 @@ def test_builds_run_data_tests_and_no_unit_tests(checkout):
     assert "dbt test --resource-type unit_test" in make(checkout, "-n", "unit-test")
 
 
-def test_the_documentation_holds_no_path_of_this_machine(tmp_path):
+def test_the_documentation_holds_no_path_and_no_internal_user(tmp_path):
     """dbt writes the compiled SQL into its page, and where it has compiled it."""
+    (tmp_path / "dbt/seeds").mkdir(parents=True)
+    (tmp_path / "dbt/seeds/traffic_rules.csv").write_text(
+        "kind,field,pattern,reason\nbot,os_name,%bot%,says so\n"
+        "internal,amplitude_user_id,o'anna@acme.example,of the team\n"
+    )
     landing = tmp_path / "it's [1]"
     environment = {
         "LANDING": str(landing),
         "DBT_TARGET_PATH": f"{tmp_path}/target",
+        "DBT_PROJECT_DIR": "dbt",
         "PYTHONPATH": str(REPOSITORY),
     }
     sql = str(landing).replace("'", "''")
     paths = [f"{tmp_path}/target/a.sql", f"{sql}/events", f"{Path.home()}/x", "a/b.sql"]
-    (tmp_path / "dbt.html").write_text(json.dumps({"paths": paths, "é": 1}))
+    code = "os_name ilike '%bot%' or amplitude_user_id ilike 'o''anna@acme.example'"
+    page = {"paths": paths, "é": 1, "compiled_code": code}
+    (tmp_path / "dbt.html").write_text(json.dumps(page))
     subprocess.run(
         [sys.executable, "-m", "report.documentation", "dbt.html", "index.html"],
         cwd=tmp_path,
@@ -104,4 +112,7 @@ def test_the_documentation_holds_no_path_of_this_machine(tmp_path):
     )
     shown = json.loads((tmp_path / "index.html").read_text())
     assert shown["paths"] == ["target/a.sql", "landing/events", "~/x", "a/b.sql"]
+    assert shown["compiled_code"] == (
+        "os_name ilike '%bot%' or amplitude_user_id ilike '(internal)'"
+    )
     assert "report.documentation" in make(REPOSITORY, "-n", "docs")

@@ -14,5 +14,5 @@
     {%- set text = "(" ~ exported ~ " ->> " ~ literal("/" ~ key | replace("~", "~0") | replace("/", "~1")) ~ ")" -%}
     {%- set value = "null" if rule == "omit" else salted_hash(text) -%}
     {%- set patched = "json_merge_patch(" ~ object ~ ", json_object(" ~ literal(key) ~ ", " ~ value ~ "))" -%}
-    {{ return("case when " ~ text ~ " is not null then " ~ patched ~ " when json_type(" ~ exported ~ ") = 'OBJECT' then " ~ object ~ " end") }}
+    {{ return("case when json_type(" ~ exported ~ ") = 'OBJECT' then case when " ~ text ~ " is not null then " ~ patched ~ " else " ~ object ~ " end end") }}
 {%- endmacro -%}

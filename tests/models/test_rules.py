@@ -150,6 +150,7 @@ PERSONAL_DATA = [
         personal(user, 2, RAGE, "/account/", f"Log out anna{user}@example.com"),
         personal(user, 3, RAGE, "/account/", f"Hello Anna No. {user}"),
         personal(user, 4, VIEW, "/help/" if user < 4 else "/", ""),
+        personal(user, 5, f"Viewed Anna No. {user}", "/account/", ""),
     )
 ]
 
@@ -344,26 +345,39 @@ MASKED = {
     "/account/someone%40example.com/orders": "/account/:email/orders",
     "/account/someone%2540example.com": "/account/:email",
     "Log out jürgen@exämple.de": "Log out :email",
+    "jane＠example.com": ":email",
+    "doe,jane&#64;example.com": ":email",
     "mailto:a@example.com?subject=Hi": "mailto::email?subject=Hi",
     "a@example.com, b@example.com": ":email, :email",
-    "/reset/9f86d081884c7d659a2feaa0c55ad015": "/reset/:id",
-    "/reset/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0": (
-        "/reset/:id"
+    "/reset/9f86d081884c7d659a2feaa0c55ad015": "/reset/:token",
+    "/verify/Xk29dA/done": "/verify/:token/done",
+    "/t/eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.dozjgNryP4J3jVmNHl0w5N_XgL0": (
+        "/t/:id"
     ),
     "/o/550E8400-e29b-41d4-a716-446655440000/x": "/o/:id/x",
-    "/invite/cus_Nf8gH2kL9": "/invite/:id",
-    "/invite/qWeRtYuIoPaSdFgHjKlZxCvBnMqWeRtY": "/invite/:id",
+    "/t/q7Wdeadbeefdeadbeef01zQk9LmX": "/t/:id",
+    "/t/SplxlOBeZQQYbYS6WxSbIA": "/t/:id",
+    "/t/cus_Nf8gH2kL9": "/t/:id",
+    "/t/qWeRtYuIoPaSdFgHjKlZxCvBnMqWeRtY": "/t/:id",
     "Card 4111 1111 1111 1111 ends 12/29": "Card :number ends 12/29",
     "Pay with 4111-1111-1111-1111": "Pay with :number",
+    "Pay with 4111\u00a01111\u00a01111\u00a01111": "Pay with :number",
+    "Pay with 4111–1111–1111–1111": "Pay with :number",
     "Call +49 (170) 123 45-67": "Call :number",
+    "Call +49 (0)30 / 901 820": "Call :number",
     "tel:+491701234567": "tel::number",
     "/orders/100234/items/2": "/orders/:number/items/2",
+    "From 8.8.8.8 or 2001:db8::ff00:42:8329": "From :ip or :ip",
+    "/born/1990-12-01/": "/born/:date/",
     # Nothing personal.
     "/product/k4/": "/product/k4/",
+    "/product/iphone-15-pro-256gb": "/product/iphone-15-pro-256gb",
     "/blog/2026/01/12/winter-light/": "/blog/2026/01/12/winter-light/",
     "/datenschutzbestimmungen/": "/datenschutzbestimmungen/",
+    "addToCartButton": "addToCartButton",
+    "iPhone15ProMax": "iPhone15ProMax",
     "Puzzle 1,000 pcs": "Puzzle 1,000 pcs",
-    "iPhone 15 Pro 256GB": "iPhone 15 Pro 256GB",
+    "Mon 10:00 - 18:00": "Mon 10:00 - 18:00",
     "2 items @ 5 €": "2 items @ 5 €",
     "Лампа «Север»": "Лампа «Север»",
 }

@@ -4,13 +4,26 @@ engagement as (
     select * from {{ ref('amplitude__engagement') }}
 ),
 
+-- the same, without kinds of events that few users have, or whose names hold personal
+-- data
+named as (
+    select
+        *,
+        max(user_count) over (partition by project_id, event_type) as most_user_count
+    from engagement
+    where not is_before_calendar
+    qualify
+        most_user_count >= {{ variable('report_minimum_users') }}
+        and event_type is not distinct from {{ masked('event_type') }}
+),
+
 -- one row per kind of event of a recent period, the most widely used ones
 final as (
     select
         project_id,
         period,
         period_started_date,
-        {{ masked('event_type') }} as event_type,
+        event_type,
         active_user_count,
         user_count,
         event_count,
@@ -20,8 +33,7 @@ final as (
             partition by project_id, period, period_started_date
         ) as event_type_count,
         is_complete
-    from engagement
-    where not is_before_calendar
+    from named
     qualify
         dense_rank() over (
             partition by project_id, period order by period_started_date desc

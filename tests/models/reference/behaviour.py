@@ -97,7 +97,7 @@ def masked(text: str | None, settings: dict) -> str | None:
 
 def masked_page_of(event: dict, settings: dict) -> tuple[str | None, str | None]:
     host, path = page_of(event)
-    return host, masked(path, settings)
+    return masked(host, settings), masked(path, settings)
 
 
 def frustrations(

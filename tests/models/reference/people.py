@@ -166,9 +166,10 @@ def page_of(event: dict) -> tuple[str | None, str | None]:
     """Host and path; where the SDK sends none, those of the address."""
     host = path = None
     if event["page_url"] is not None:
-        address = re.sub(r"^[^/]*//", "", event["page_url"])
-        address = re.split(r"[?#]", address, maxsplit=1)[0]
+        address = re.split(r"[?#]", event["page_url"], maxsplit=1)[0]
+        address = re.sub(r"^[^/]*//", "", address)
         host, _, path = address.partition("/")
+        host = host.rpartition("@")[2]
         path = f"/{path}"
     return (
         host if event["page_domain"] is None else event["page_domain"],

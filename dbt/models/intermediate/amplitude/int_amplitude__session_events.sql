@@ -61,7 +61,7 @@ located as (
     select
         * exclude (element, page_domain, page_path, page_url),
         {{ masked("element") }} as element,
-        {{ page_host() }} as page_domain,
+        {{ masked(page_host()) }} as page_domain,
         {{ masked(path_on_host()) }} as page_path,
         case when is_page_view then {{ page_key() }} end as page_key
     from placed
