@@ -23,6 +23,8 @@ BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"
 REMOVED = "amplitude_staging.stg_amplitude__removed_rows"
 DAY = "2026-03-01"
+# What lands is seen before them.
+WITHOUT_ANALYSES = ("--exclude", "tag:analyses")
 
 
 def event(number: int, **fields: object) -> dict[str, object]:
@@ -290,7 +292,7 @@ def test_rows_of_nobody_are_added_to_those_that_were_there(tmp_path):
         export(tmp_path / "export", *lines, hour=hour)
         time = f"{DAY}T{hour:02}"
         land(tmp_path / "export", landing, f"START={time}", f"END={time}")
-        warehouse.build()
+        warehouse.build(*WITHOUT_ANALYSES)
     counted = "select sum(event_count) from amplitude_intermediate"
     for model in ("int_amplitude__hourly_activity", "int_amplitude__session_days"):
         assert warehouse.value(f"{counted}.{model}") == 2 * len(sessions)
@@ -413,12 +415,12 @@ def test_a_file_that_is_cut_off_is_loaded_once_it_is_whole(tmp_path):
     (path,) = landing.glob("events/*/*/*/*")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    run = warehouse.try_build()
+    run = warehouse.try_build(*WITHOUT_ANALYSES)
     assert run.returncode != 0
     assert "assert_every_event_of_the_ledger_is_loaded" in run.stdout
     assert warehouse.value(f"select count(*) from {BASE}") == 0
     path.write_bytes(whole)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {BASE}") == 2000
 
 
@@ -428,7 +430,7 @@ def test_plain_json_loads_like_gzipped(tmp_path):
     landing = tmp_path / "landing"
     land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--format json")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {STAGED}") == 3
 
 
@@ -460,7 +462,7 @@ def test_a_landing_may_have_any_name(tmp_path):
     folder = tmp_path / "it's [1] {x} 5% *"
     folder.mkdir()
     warehouse = open_duckdb(land_lines(folder, json.dumps(event(0))), tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
@@ -478,7 +480,7 @@ def test_what_is_no_landed_file_is_left_alone(tmp_path):
     for folder in (landing, landing / "ledger", ledger.parents[1]):
         (folder / "notes.json").write_text("{not JSON}")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {BASE}") == 1
 
 
@@ -567,7 +569,7 @@ def test_a_file_that_is_bad_is_replaced_by_the_next_export(tmp_path):
     folder = export(tmp_path / "export", json.dumps(event(0)), json.dumps(event(1)))
     land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--force")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {STAGED}") == 2
 
 
@@ -586,7 +588,7 @@ def test_rows_that_are_alike_are_told_apart(tmp_path):
     lines = [json.dumps(row) for row in rows]
     landing = land_lines(tmp_path, *lines[:-1], "", lines[-1], "{}")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {BASE}") == len(rows) + 1
     # All but the second of the two with one uuid.
     assert warehouse.value(f"select count(*) from {STAGED}") == len(rows)
@@ -610,7 +612,7 @@ def test_the_same_bytes_may_be_exported_for_two_hours(tmp_path):
         export(tmp_path / "export", line, hour=1), landing, f"START={DAY}", f"END={DAY}"
     )
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {BASE}") == 2
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
@@ -624,12 +626,14 @@ def test_an_hour_that_is_too_large_is_told_until_it_is_accepted(tmp_path):
         run = make("ingest", *window, environment=api.environment | settings)
         assert "make: *** [Makefile" in run.stdout
     warehouse = open_duckdb(landing, tmp_path)
-    run = warehouse.try_build()
+    run = warehouse.try_build(*WITHOUT_ANALYSES)
     assert run.returncode != 0
     assert "Failure in test assert_no_upload_hour_is_too_large" in run.stdout
     assert warehouse.value(f"select count(*) from {STAGED}") > 0
     hour = "100500123/2026-01-12 05:00:00"
-    warehouse.build("--vars", f"'{{too_large_hours_accepted: [\"{hour}\"]}}'")
+    warehouse.build(
+        *WITHOUT_ANALYSES, "--vars", f"'{{too_large_hours_accepted: [\"{hour}\"]}}'"
+    )
 
 
 def test_an_hour_exported_anew_doubles_no_event(tmp_path):
@@ -640,7 +644,7 @@ def test_an_hour_exported_anew_doubles_no_event(tmp_path):
     export(folder, *(json.dumps(event(n)) for n in range(7)))
     land(folder, landing, *window, "ARGS=--force")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*WITHOUT_ANALYSES)
     assert warehouse.value(f"select count(*) from {BASE}") == 12
     assert warehouse.value(f"select count(*) from {STAGED}") == 7
     assert warehouse.value(f"select count(distinct landing_key) from {STAGED}") == 1
@@ -652,11 +656,11 @@ def test_an_hour_exported_anew_doubles_no_event(tmp_path):
 def test_a_line_that_is_not_json_fails_the_build_and_loses_no_other(tmp_path):
     landing = land_lines(tmp_path, json.dumps(event(0)), "{not JSON}")
     warehouse = open_duckdb(landing, tmp_path)
-    run = warehouse.try_build()
+    run = warehouse.try_build(*WITHOUT_ANALYSES)
     assert run.returncode != 0
     assert "assert_every_landed_line_is_json" in run.stdout
     assert warehouse.value(f"select count(*) from {BASE}") == 2
-    warehouse.build("--vars", "'unparsed_lines_allowed: 1'")
+    warehouse.build(*WITHOUT_ANALYSES, "--vars", "'unparsed_lines_allowed: 1'")
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
