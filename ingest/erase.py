@@ -29,6 +29,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
+from threading import Lock
 
 from dotenv import load_dotenv
 from isal.igzip_lib import IsalError
@@ -61,7 +62,8 @@ UNEXPECTED, INTERRUPTED = 70, 130
 EXIT_CODES = """\
 exit codes:
   0    done, or nothing to do
-  1    some files could not be looked at or rewritten: which, and what to do, is said
+  1    an id has no event, or some files could not be looked at or rewritten: which,
+       and what to do, is said
   2    a setting or an argument is missing or malformed
   5    the landing cannot be read or written
   70   a fault of this program; the log file has the details
@@ -83,10 +85,15 @@ OF_HOUR = re.compile(
 )
 READERS = 4
 HOURS_SHOWN = 48
+IDS_SHOWN = 100
 # A shorter id is in the text of many events by chance.
 SHORTEST_TEXT = 6
 
 NOT_A_FILE = (OSError, EOFError, zlib.error, IsalError)
+
+
+# The project of an event, and its ids, each with its kind.
+Row = tuple[str | None, frozenset[tuple[str, str]]]
 
 
 @dataclass(frozen=True)
@@ -111,26 +118,41 @@ class Found:
 
 @dataclass(frozen=True)
 class Looking(Erased):
-    """Whom to look for; keeps the ids of each event that was found.
+    """Whom to look for; counts the events of each set of ids that has one of these.
 
-    `mentions` tells other events apart that have one of the `texts` in them.
+    `mentions` identifies other events that have one of the `texts` in them.
     """
 
     texts: tuple[bytes, ...] = ()
     mentions: set[int] = field(default_factory=set)
-    seen: set[tuple[str | None, frozenset[tuple[str, str]]]] = field(
-        default_factory=set
-    )
+    seen: Counter[Row] = field(default_factory=Counter)
 
     def matches(self, project_id: str | None, line: bytes) -> bool:
         ids = list(ids_of_line(line))
         # Of a linked id also the events that stay: they say who else has it.
         if any(self.has(project_id, kind, value) for kind, value in ids):
-            self.seen.add((project_id, frozenset(ids)))
+            self.seen[project_id, frozenset(ids)] += 1
         is_found = self.matches_ids(project_id, ids)
         if not is_found and any(text in line for text in self.texts):
             self.mentions.add(hash(line))
         return is_found
+
+    def for_a_file(self) -> "Looking":
+        """The same, for one thread."""
+        return replace(self, mentions=set(), seen=Counter())
+
+    def add(self, other: "Looking", *, counts: bool) -> None:
+        """Take in what was seen in a file."""
+        self.mentions.update(other.mentions)
+        self.seen.update(other.seen if counts else dict.fromkeys(other.seen, 0))
+
+    def found(self) -> dict[Row, int]:
+        """Of what was seen, what is to be erased."""
+        return {
+            (project, ids): count
+            for (project, ids), count in self.seen.items()
+            if self.matches_ids(project, list(ids))
+        }
 
 
 @dataclass
@@ -147,11 +169,16 @@ class Links:
     """Ids that were seen beside those that were given, with their values to show.
 
     `linked` are erased too, `shared` are not: they are of events of others as well.
-    `beside` are devices that are only shown. `mention_count` other events hold an id
-    that was given elsewhere, such as in a page's address.
+    `beside` are devices that are only shown, `users` are others whose events go.
+    `event_counts` are of the ids that were given, `earlier_count` events are of persons
+    erased before. `mention_count` other events hold an id that was given elsewhere,
+    such as in a page's address.
     """
 
+    event_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
+    earlier_count: int = 0
     mention_count: int = 0
+    users: dict[ErasedId, str] = field(default_factory=dict)
     linked: dict[ErasedId, str] = field(default_factory=dict)
     shared: dict[ErasedId, str] = field(default_factory=dict)
     beside: dict[ErasedId, str] = field(default_factory=dict)
@@ -253,36 +280,52 @@ def _erase(
         if erasures
         else Salt(settings.erasure_salt)
     )
-    wanted = {
-        ErasedId(arguments.project, kind, salt.hash(kind, value))
-        for kind, value in given
-    }
     texts = tuple(
         json.dumps(value)[1:-1].encode()
         for _, value in given
         if len(value) >= SHORTEST_TEXT
     )
     eraser = Eraser(landing, salt, arguments.project, erasures, now, texts)
-    scan, links = eraser.look(wanted, also_linked=arguments.also_linked)
-    # Erased before: what follows may have been left to do.
-    is_known = any(_is_in(eraser.recorded.ids, one) for one in wanted)
-    for line in (*describe(scan.found), *describe_links(links, arguments)):
+    scan, links = eraser.look(given, also_linked=arguments.also_linked)
+    known = {one for one in given if _is_in(eraser.recorded.ids, eraser.hashed(*one))}
+    missing = {
+        (kind, value.strip()) for kind, value in given - known
+    } - links.event_counts.keys()
+    missing -= {(kind, value.strip()) for kind, value in known}
+    for line in (
+        *describe(scan.found),
+        *describe_given(links, missing, arguments),
+        *describe_links(links, arguments),
+    ):
         print(line)
     for problem in scan.problems:
         log.warning("%s", problem)
     left = LEFT if scan.problems else DONE
-    if not scan.found and is_known:
-        print("the landing holds nothing of them any more: they were erased before")
-    elif not scan.found and not given:
-        print("nothing found: the landing holds no event of anyone erased before")
-        return left
-    elif not scan.found:
-        print("nothing found: no event in the landing has any of these ids")
-        if not arguments.anyway:
+    if missing and not arguments.anyway:
+        left = LEFT
+        log.warning(
+            "%d ids that were given have no event in the landing, and are not recorded:"
+            " check them; ANYWAY=1 records them",
+            len(missing),
+        )
+    if not any(one.erased_count for one in scan.found):
+        # Erased before: what follows may have been left to do.
+        if known:
+            print("the landing holds nothing of them any more: they were erased before")
+        elif given:
+            print("nothing found: no event in the landing has any of these ids")
+        else:
+            print("nothing found: the landing holds no event of anyone erased before")
+        if not known and not (given and arguments.anyway):
             return left
     if not _is_confirmed(arguments):
         print("nothing was changed: CONFIRM=1 does it")
         return left
+    wanted = {
+        eraser.hashed(kind, value)
+        for kind, value in given
+        if arguments.anyway or (kind, value.strip()) not in missing
+    }
     with landing.locked():
         for problem in eraser.erase(scan, wanted, set(links.linked)):
             log.warning("%s", problem)
@@ -317,12 +360,21 @@ class Eraser:
         self.recorded = erased_by(erasures, salt)
         self._files = {file.key for erasure in erasures for file in erasure.files}
         self._records = self._read_records()
+        self._project = project_id
+        self._adding = Lock()
 
-    def look(self, wanted: set[ErasedId], *, also_linked: bool) -> tuple[Scan, Links]:
+    def hashed(self, kind: str, value: str) -> ErasedId:
+        """An id that was given."""
+        return ErasedId(self._project, kind, self._salt.hash(kind, value))
+
+    def look(
+        self, given: set[tuple[str, str]], *, also_linked: bool
+    ) -> tuple[Scan, Links]:
         """Find the events of the ids, and of ids that are linked to them.
 
         Whatever was linked is looked for in its turn, until nothing is new.
         """
+        wanted = {self.hashed(*one) for one in given}
         base = wanted | self.recorded.ids
         links = Links()
         while True:
@@ -349,12 +401,23 @@ class Eraser:
             if not new:
                 break
             links.linked |= new
+        found = looking.found()
+        others = {
+            one: value
+            for one, value in _values(looking, found).items()
+            if not _is_in(looking.ids, one)
+        }
+        links.users = {o: value for o, value in others.items() if o.kind == "user_id"}
         if not also_linked:
             links.beside = {
-                one: value
-                for one, value in _values(looking).items()
-                if one.kind == "device_id" and not _is_in(looking.ids, one)
+                one: value for one, value in others.items() if one.kind == "device_id"
             }
+        this = Erased(self._salt, frozenset(wanted), frozenset(links.linked))
+        for (project, ids), count in found.items():
+            if not this.matches_ids(project, list(ids)):
+                links.earlier_count += count
+            for kind, value in {(k, v.strip()) for k, v in ids & given}:
+                links.event_counts[kind, value] += count
         links.mention_count = len(looking.mentions)
         self._looking = looking
         return scan, links
@@ -396,6 +459,14 @@ class Eraser:
         return scan
 
     def _look_at(self, version: Version, looking: Looking) -> Found | str | None:
+        of_file = looking.for_a_file()
+        result = self._result(version, of_file)
+        counts = isinstance(result, Found) and version.is_current
+        with self._adding:
+            looking.add(of_file, counts=counts)
+        return result
+
+    def _result(self, version: Version, looking: Looking) -> Found | str | None:
         content = self._landing.content(version)
         if content is None:
             return None
@@ -409,6 +480,11 @@ class Eraser:
         except NOT_A_FILE:
             is_damaged, rest = True, None
         if is_damaged and version.is_current:
+            if not named:
+                return (
+                    f"{key} is damaged, was not looked at, and its name is not one that"
+                    " the ingest gives: repair it by hand, or delete it"
+                )
             if not self._may_count(key):
                 erased_count = rest.erased_count if rest else 0
                 return Found(version, None, "", 0, 0, erased_count)
@@ -589,7 +665,7 @@ def _links(
     asked for, so are devices, what is on them without a user id, and the user ids of
     amplitude ids that were given.
     """
-    values = _values(looking)
+    values = _values(looking, looking.seen)
     users: set[ErasedId] = set()
     if also_linked:
         for project, ids in looking.seen:
@@ -624,11 +700,11 @@ def _by_kind(
     return found
 
 
-def _values(looking: Looking) -> dict[ErasedId, str]:
-    """The id behind each hash, of the events that were found."""
+def _values(looking: Looking, rows: Iterable[Row]) -> dict[ErasedId, str]:
+    """The id behind each hash."""
     return {
         ErasedId(project, kind, looking.salt.hash(kind, value)): value
-        for project, ids in looking.seen
+        for project, ids in rows
         for kind, value in ids
     }
 
@@ -664,6 +740,25 @@ def describe(found: list[Found]) -> Iterator[str]:
             yield f"  {name}  {counts['events']:,} events, {counts['files']:,} files"
         if len(by_hour) > HOURS_SHOWN:
             yield f"  and {len(by_hour) - HOURS_SHOWN:,} hours more"
+    for key in sorted(one.version.key for one in found if not one.new_key):
+        yield f"{key} is damaged, its hour was exported again: it is deleted"
+
+
+def describe_given(
+    links: Links, missing: Set[tuple[str, str]], arguments: argparse.Namespace
+) -> Iterator[str]:
+    """How many events each id that was given has; missing ones first."""
+    if links.earlier_count:
+        yield f"{links.earlier_count:,} of these events are of persons erased before"
+    if missing:
+        yield f"ids that were given and have no event: {len(missing):,}"
+    if not arguments.confirm:
+        counts = [(*one, 0) for one in sorted(missing)]
+        counts += [(*one, n) for one, n in sorted(links.event_counts.items())]
+        for kind, value, count in counts[:IDS_SHOWN]:
+            yield f"  {kind} {value}: {count:,} events"
+        if len(counts) > IDS_SHOWN:
+            yield f"  and {len(counts) - IDS_SHOWN:,} ids more"
 
 
 def describe_links(links: Links, arguments: argparse.Namespace) -> Iterator[str]:
@@ -675,6 +770,7 @@ def describe_links(links: Links, arguments: argparse.Namespace) -> Iterator[str]
         )
     for title, ids in (
         ("erased with them, for they are of the same person", links.linked),
+        ("not given, whose events go too for another id of theirs", links.users),
         ("not erased, for others have events with them too", links.shared),
         ("seen with them; ALSO_LINKED=1 erases by them too", links.beside),
     ):
@@ -731,8 +827,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--anyway",
         action="store_true",
-        help="record the ids even if the landing holds nothing of them, so that what"
-        " arrives later is left out, and look in the warehouse",
+        help="record also ids that no event in the landing has, so that what arrives"
+        " later is left out, and look in the warehouse",
     )
     parser.add_argument(
         "command", nargs="*", metavar="COMMAND", help="run this after it"

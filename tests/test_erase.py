@@ -228,7 +228,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(four_hours, run_erase)
     ("arguments", "settings", "also"),
     [
         ([], {"USER_IDS": JANE}, []),
-        ([], {"USER_IDS": f"nobody, {JANE} ,"}, []),
+        (["--anyway"], {"USER_IDS": f"nobody, {JANE} ,"}, []),
         (["--also-linked"], {"USER_IDS": JANE}, [ON_HER_PHONE]),
         (["--also-linked"], {"AMPLITUDE_IDS": "11,12"}, [ON_HER_PHONE]),
         (["--project", PROJECT], {"USER_IDS": JANE}, []),
@@ -267,14 +267,14 @@ def test_a_device_that_others_use_is_not_linked(four_hours, run_erase):
 def test_another_project_is_left_alone(four_hours, run_erase):
     before = lines(four_hours)
     run = run_erase("--confirm", "--project", "8", USER_IDS=JANE)
-    assert run.returncode == 0 and "nothing found" in run.stdout
+    assert run.returncode == 1 and "nothing found" in run.stdout
     assert lines(four_hours) == before
 
 
 def test_ids_come_from_a_file(four_hours, run_erase, tmp_path):
     (tmp_path / "ids").write_text(f"\ufeffa,b\r\n{JANE}\r\n\r\n")
     run = run_erase("--confirm", USER_IDS="@ids")
-    assert run.returncode == 0, run.stderr
+    assert run.returncode == 1 and "1 ids that were given have no" in run.stderr
     assert "erased 12 events" in run.stderr
 
 
@@ -335,6 +335,49 @@ def test_no_run_may_be_under_way(four_hours, run_erase):
         assert lines(four_hours) == before
         # A dry run changes nothing, so it may.
         assert run_erase(USER_IDS=JANE).returncode == 0
+
+
+def test_it_says_which_ids_were_found_and_whose_events_go(four_hours, run_erase):
+    run = run_erase(USER_IDS=f"{JANE}, bobb", DEVICE_IDS="tablet")
+    assert run.returncode == 1 and "1 ids that were given have no" in run.stderr
+    for line in (
+        "ids that were given and have no event: 1",
+        "  user_id bobb: 0 events",
+        f"  user_id {JANE}: 10 events",
+        "  device_id tablet: 7 events",
+        "user_id, not given, whose events go too for another id of theirs: 1\n  bob",
+    ):
+        assert f"\n{line}\n" in run.stdout, run.stdout
+    run = run_erase("--confirm", USER_IDS=f"{JANE}, bobb")
+    assert run.returncode == 1 and "erased 12 events" in run.stderr
+    assert "bobb" not in run.stdout + run.stderr
+    [record] = four_hours.glob("erasures/*")
+    assert len(json.loads(record.read_text())["ids"]) == 1
+    # What has landed of her since goes with the next, and does not count as its own.
+    land(four_hours, 5, [[JANES["by user id"], OTHERS["Bob"]]])
+    run = run_erase("--confirm", USER_IDS="bobb")
+    assert run.returncode == 1 and "erased 1 events" in run.stderr
+    assert "1 of these events are of persons erased before" in run.stdout
+    assert len(list(four_hours.glob("erasures/*"))) == 2
+
+
+def test_an_id_without_events_deletes_no_damaged_file(four_hours, run_erase):
+    """Else a mistyped id deleted files, and their names were not said."""
+    [old] = [
+        key
+        for key, found in events(four_hours).items()
+        if found == [OTHERS["Bob"], JANES["on the tablet"]]
+    ]
+    (four_hours / old).write_bytes(b"damaged")
+    strange = four_hours / "events" / PROJECT / "2026-01-12/11/bad.json.gz"
+    strange.write_bytes(b"damaged")
+    run = run_erase("--confirm", USER_IDS="mistyped")
+    assert run.returncode == 1 and "nothing found" in run.stdout
+    assert (four_hours / old).exists() and not list(four_hours.glob("erasures/*"))
+    run = run_erase("--confirm", USER_IDS=JANE)
+    assert f"{old} is damaged, its hour was exported again" in run.stdout
+    assert "bad.json.gz is damaged" in run.stderr and run.returncode == 1
+    assert strange.exists() and not (four_hours / old).exists()
 
 
 def test_damaged_files_are_named_and_left(four_hours, run_erase):
@@ -529,7 +572,7 @@ def test_no_later_export_brings_them_back(ingest, run_erase, landing, form):
 
 def test_ids_are_recorded_anyway_if_wanted(ingest, run_erase, landing):
     landing.mkdir()
-    assert run_erase("--confirm", USER_IDS="user-10180").returncode == 0
+    assert run_erase("--confirm", USER_IDS="user-10180").returncode == 1
     assert not list(landing.glob("erasures/*"))
     anyway = run_erase("--confirm", "--anyway", USER_IDS="user-10180")
     assert anyway.returncode == 0, anyway.stderr
