@@ -39,7 +39,8 @@ UNEXPECTED, INTERRUPTED = 70, 130
 EXIT_CODES = """\
 exit codes:
   0    done: every hour asked for is settled
-  1    some hours stay open or are too large for the Export API, or files are damaged
+  1    some hours stay open or are too large for the Export API, or files are damaged,
+       or erased files are back
   2    a setting or an argument is missing or malformed, or the clock is wrong
   3    Amplitude refuses the keys
   4    Amplitude cannot be reached
@@ -144,7 +145,7 @@ def _ingest(
         check = verify(landing, ledger, wanted)
         print(*check.lines(), sep="\n")
     if arguments.ledger or arguments.verify:
-        return HOURS_OPEN if check and check.hours else DONE
+        return HOURS_OPEN if check and (check.hours or check.erased) else DONE
     hours = [
         hour
         for hour in (check.hours if check else wanted.hours())

@@ -21,15 +21,18 @@ import re
 import secrets
 import subprocess
 import sys
+import unicodedata
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from hashlib import sha256
 from pathlib import Path
 from threading import Lock
+from urllib.parse import unquote
 
 from dotenv import load_dotenv
 from isal.igzip_lib import IsalError
@@ -85,7 +88,9 @@ OF_HOUR = re.compile(
 )
 READERS = 4
 HOURS_SHOWN = 48
+ESCAPED = re.compile(r"\\u([0-9a-fA-F]{4})")
 IDS_SHOWN = 100
+KEYS_SHOWN = 20
 # A shorter id is in the text of many events by chance.
 SHORTEST_TEXT = 6
 
@@ -120,11 +125,15 @@ class Found:
 class Looking(Erased):
     """Whom to look for; counts the events of each set of ids that has one of these.
 
-    `mentions` identifies other events that have one of the `texts` in them.
+    `mentions` identifies other events that have one of the `texts` in them, `similar`
+    are their ids that differ from a given one only in case, spaces or how accents are
+    written (`folded`).
     """
 
-    texts: tuple[bytes, ...] = ()
+    texts: tuple[str, ...] = ()
+    folded: frozenset[tuple[str, str]] = frozenset()
     mentions: set[int] = field(default_factory=set)
+    similar: set[tuple[str, str]] = field(default_factory=set)
     seen: Counter[Row] = field(default_factory=Counter)
 
     def matches(self, project_id: str | None, line: bytes) -> bool:
@@ -133,17 +142,26 @@ class Looking(Erased):
         if any(self.has(project_id, kind, value) for kind, value in ids):
             self.seen[project_id, frozenset(ids)] += 1
         is_found = self.matches_ids(project_id, ids)
-        if not is_found and any(text in line for text in self.texts):
-            self.mentions.add(hash(line))
+        if not is_found and self.texts:
+            plain = _plain(line)
+            if any(text in plain for text in self.texts):
+                self.mentions.add(hash(line))
+        if not is_found:
+            self.similar.update(
+                (kind, value)
+                for kind, value in ids
+                if (kind, _fold(value)) in self.folded
+            )
         return is_found
 
     def for_a_file(self) -> "Looking":
         """The same, for one thread."""
-        return replace(self, mentions=set(), seen=Counter())
+        return replace(self, mentions=set(), similar=set(), seen=Counter())
 
     def add(self, other: "Looking", *, counts: bool) -> None:
         """Take in what was seen in a file."""
         self.mentions.update(other.mentions)
+        self.similar.update(other.similar)
         self.seen.update(other.seen if counts else dict.fromkeys(other.seen, 0))
 
     def found(self) -> dict[Row, int]:
@@ -171,17 +189,35 @@ class Links:
     `linked` are erased too, `shared` are not: they are of events of others as well.
     `beside` are devices that are only shown, `users` are others whose events go.
     `event_counts` are of the ids that were given, `earlier_count` events are of persons
-    erased before. `mention_count` other events hold an id that was given elsewhere,
-    such as in a page's address.
+    erased before. `similar` ids are not erased. `mention_count` other events hold an id
+    that was given elsewhere, such as in a page's address.
     """
 
     event_counts: Counter[tuple[str, str]] = field(default_factory=Counter)
     earlier_count: int = 0
     mention_count: int = 0
     users: dict[ErasedId, str] = field(default_factory=dict)
+    similar: dict[ErasedId, str] = field(default_factory=dict)
     linked: dict[ErasedId, str] = field(default_factory=dict)
     shared: dict[ErasedId, str] = field(default_factory=dict)
     beside: dict[ErasedId, str] = field(default_factory=dict)
+
+
+def _text(value: str) -> str:
+    """An id as it may be in the text of an event (see `_plain`)."""
+    return json.dumps(value, ensure_ascii=False)[1:-1].casefold()
+
+
+def _plain(line: bytes) -> str:
+    """The text of a line without escapes, as it is and as an address is read."""
+    text = line.decode(errors="replace").replace("\\/", "/")
+    text = ESCAPED.sub(lambda found: chr(int(found[1], 16)), text)
+    return (text + unquote(text) if "%" in text else text).casefold()
+
+
+@lru_cache(1 << 16)
+def _fold(value: str) -> str:
+    return unicodedata.normalize("NFC", value.strip().casefold())
 
 
 def place_of(key: str) -> tuple[str, datetime | None]:
@@ -201,7 +237,8 @@ def main() -> int:
         settings = Settings.read(os.environ, with_amplitude=False)
         given = read_ids(os.environ)
         # Nothing that is said has an id in it; if anything ever had, it is left out.
-        hidden = [value for _, value in given if len(value) > 3]
+        # A plain word or number is in our own words by chance.
+        hidden = [value for _, value in given if not value.isalnum() and len(value) > 5]
         log_file = logs.start(started, settings.secrets + hidden, settings.log_days)
     except SettingsError as error:
         print(f"erase: {error}", file=sys.stderr)
@@ -280,12 +317,7 @@ def _erase(
         if erasures
         else Salt(settings.erasure_salt)
     )
-    texts = tuple(
-        json.dumps(value)[1:-1].encode()
-        for _, value in given
-        if len(value) >= SHORTEST_TEXT
-    )
-    eraser = Eraser(landing, salt, arguments.project, erasures, now, texts)
+    eraser = Eraser(landing, salt, arguments.project, erasures, now)
     scan, links = eraser.look(given, also_linked=arguments.also_linked)
     known = {one for one in given if _is_in(eraser.recorded.ids, eraser.hashed(*one))}
     missing = {
@@ -348,12 +380,10 @@ class Eraser:
         project_id: str | None,
         erasures: list[Erasure],
         now: datetime,
-        texts: tuple[bytes, ...] = (),
     ) -> None:
         self.event_count = self.file_count = 0
         self._landing = landing
         self._salt = salt
-        self._texts = texts
         self._prefix = f"events/{project_id}/" if project_id else "events/"
         self._now = now
         self._run_id = f"{now:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
@@ -377,12 +407,17 @@ class Eraser:
         wanted = {self.hashed(*one) for one in given}
         base = wanted | self.recorded.ids
         links = Links()
+        texts = tuple(
+            {_text(value) for _, value in given if len(value) >= SHORTEST_TEXT}
+        )
+        folded = frozenset((kind, _fold(value)) for kind, value in given)
         while True:
             looking = Looking(
                 self._salt,
                 self.recorded.given | wanted,
                 self.recorded.linked | set(links.linked),
-                self._texts,
+                texts,
+                folded,
             )
             scan = self._scan(looking, self._versions())
             candidates, foreign = _links(looking, wanted, base, also_linked=also_linked)
@@ -419,7 +454,9 @@ class Eraser:
             for kind, value in {(k, v.strip()) for k, v in ids & given}:
                 links.event_counts[kind, value] += count
         links.mention_count = len(looking.mentions)
+        links.similar = {self.hashed(*one): one[1] for one in looking.similar}
         self._looking = looking
+        scan.problems.extend(self._not_looked_at())
         return scan, links
 
     def erase(
@@ -442,11 +479,26 @@ class Eraser:
             problems += scan.problems
 
     def _versions(self) -> list[Version]:
-        return [
-            version
-            for version in self._landing.versions(self._prefix)
-            if LOADED.fullmatch(version.key)
-        ]
+        return [one for one in self._listed() if LOADED.fullmatch(one.key)]
+
+    def _listed(self) -> Iterator[Version]:
+        """Also copies: under other names, and in folders such as events_old."""
+        for version in self._landing.versions("events"):
+            is_of_another = version.key.startswith("events/") and (
+                not version.key.startswith(self._prefix)
+            )
+            if not (is_of_another or version.key.endswith("/")):
+                yield version
+
+    def _not_looked_at(self) -> Iterator[str]:
+        keys = {one.key for one in self._listed() if not LOADED.fullmatch(one.key)}
+        for key in sorted(keys)[:KEYS_SHOWN]:
+            yield (
+                f"{key} was not looked at, for the models do not load it: take the"
+                " events out by hand, or delete it"
+            )
+        if len(keys) > KEYS_SHOWN:
+            yield f"{len(keys) - KEYS_SHOWN:,} more files were not looked at"
 
     def _scan(self, looking: Looking, versions: list[Version]) -> Scan:
         scan = Scan(looked_at=set(versions))
@@ -772,6 +824,7 @@ def describe_links(links: Links, arguments: argparse.Namespace) -> Iterator[str]
         ("erased with them, for they are of the same person", links.linked),
         ("not given, whose events go too for another id of theirs", links.users),
         ("not erased, for others have events with them too", links.shared),
+        ("not erased, but similar to an id that was given", links.similar),
         ("seen with them; ALSO_LINKED=1 erases by them too", links.beside),
     ):
         for kind in KINDS:

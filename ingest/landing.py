@@ -163,10 +163,12 @@ class FolderLanding:
                     yield LandedObject(key, path.read_bytes(), modified)
 
     def keys(self, prefix: str) -> Iterator[str]:
+        folder = prefix.rpartition("/")[0]
         with _folder_errors(self._root):
-            for path in sorted((self._root / prefix).rglob("*")):
-                if path.is_file():
-                    yield path.relative_to(self._root).as_posix()
+            for path in sorted((self._root / folder).rglob("*")):
+                key = path.relative_to(self._root).as_posix()
+                if key.startswith(prefix) and path.is_file():
+                    yield key
 
     def sha256_of(self, key: str) -> str | None:
         path = self._root / key

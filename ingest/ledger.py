@@ -178,10 +178,14 @@ class Ledger:
         self._unwritten: list[HourRecord] = []
         self.project_id = project_id
         self.newest_server_time: datetime | None = None
+        # Files that an erasure has taken out, and that were not exported again since.
+        self.erased_keys: set[str] = set()
         records = [one for _, lines in read_ledger(landing, now) for one in lines]
         for record in sorted(records, key=lambda record: record.rank):
             if record.clock == "server":
                 self.newest_server_time = record.exported_at
+            self.erased_keys -= {file.key for file in record.files}
+            self.erased_keys |= {file.key for file in record.erased_files}
             # What has no file may have been asked for with the key of another project.
             if project_id and record.project_id and record.files:
                 is_ours = record.project_id == project_id

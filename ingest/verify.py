@@ -24,6 +24,7 @@ class Check:
     """What was found. Files are those of each hour's newest export; others are older
     ones, or ones that no run has recorded, and count only where the ledger has none.
 
+    `erased` files are back, perhaps from a backup: they hold events of erased persons.
     `hours` are those of damaged and missing files.
     """
 
@@ -33,6 +34,7 @@ class Check:
     missing: list[str] = field(default_factory=list)
     other_damaged: list[str] = field(default_factory=list)
     strange: list[str] = field(default_factory=list)
+    erased: list[str] = field(default_factory=list)
     hours: set[datetime] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
@@ -40,6 +42,8 @@ class Check:
         for kind in ("damaged", "missing", "other_damaged", "strange"):
             for key in getattr(self, kind):
                 yield f"{kind.replace('_', ', ')}: {key}"
+        for key in self.erased:
+            yield f"erased, and back: {key}"
         whole = self.file_count - len(self.damaged) - len(self.missing)
         yield (
             f"checked {self.file_count:,} files: {whole:,} whole,"
@@ -51,6 +55,8 @@ class Check:
                 f"and {self.other_count:,} others, of older or unrecorded exports:"
                 f" {whole:,} whole, {len(self.other_damaged):,} damaged"
             )
+        if self.erased:
+            yield "make erase CONFIRM=1 erases again what is back"
         if self.hours:
             yield "make ingest ARGS=--repair asks for these hours again"
 
@@ -75,6 +81,7 @@ def verify(landing: Landing, ledger: Ledger, window: Window) -> Check:
             check.strange.append(key)
         elif key not in recorded and window.first <= hour <= window.last:
             others.append(key)
+    check.erased = sorted(ledger.erased_keys & set(others))
     check.file_count, check.other_count = len(recorded), len(others)
     keys = [*recorded, *others]
     with ThreadPoolExecutor(READERS) as pool:

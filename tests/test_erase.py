@@ -380,6 +380,81 @@ def test_an_id_without_events_deletes_no_damaged_file(four_hours, run_erase):
     assert strange.exists() and not (four_hours / old).exists()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'"https://a.example/?e=jane%40acme.example"',
+        b'"JANE@Acme.Example"',
+        b'"jane\\u0040acme.example"',
+        'say "José Ñuñez/7"'.encode(),
+        'say "JOSÉ ÑUÑEZ/7"'.encode(),
+        b'"Jos\\u00c9 %C3%91u\\u00F1ez\\/7"',
+        b'"?u=Jos%C3%A9%20%C3%91u%C3%B1ez%2F7"',
+    ],
+)
+def test_mentions_are_found_in_their_usual_forms(text):
+    looking = erase.Looking(
+        Salt(SALT),
+        frozenset(),
+        texts=(erase._text(JANE), erase._text("José Ñuñez/7")),
+    )
+    assert not looking.matches(PROJECT, b'{"uuid": "u1", "url": %b}' % text)
+    assert len(looking.mentions) == 1
+
+
+def test_similar_ids_are_shown_and_stay(landing, run_erase):
+    similar = ["Jane@ACME.example", f" {JANE} ", "jose\u0301", "nobody"]
+    rows = [event(n, user_id=user) for n, user in enumerate(similar)]
+    land(landing, 0, [[*rows, JANES["by user id"]]])
+    run = run_erase(USER_IDS=f"{JANE}, jos\u00e9")
+    # The one with a space is the id itself, as it is given.
+    title = "user_id, not erased, but similar to an id that was given"
+    assert f"{title}: 3\n   {JANE} , Jane@ACME.example, jose\u0301\n" in run.stdout
+    run = run_erase("--confirm", USER_IDS=JANE)
+    assert f"{title}: 2\n" in run.stdout and "jane" not in run.stdout.lower()
+    assert lines(landing) == Counter(rows)
+
+
+def test_files_that_are_not_looked_at_are_named(four_hours, run_erase):
+    [key, *_] = events(four_hours)
+    folder = four_hours / f"events/{PROJECT}"
+    names = [
+        f"{key}.bak",
+        f"{key}~",
+        "events_old/a.json.gz",
+        f"events/{PROJECT}/x.JSON",
+    ]
+    names += [f"events/{PROJECT}/x.json.zst", "events.csv"]
+    for name in names:
+        (four_hours / name).parent.mkdir(exist_ok=True)
+        (four_hours / name).write_bytes(JANES["by user id"])
+    run = run_erase("--confirm", "--project", PROJECT, USER_IDS=JANE)
+    assert run.returncode == 1 and folder.exists()
+    for name in names:
+        assert f"{name} was not looked at" in run.stderr, run.stderr
+    other = run_erase("--project", "8", USER_IDS=JANE)
+    assert other.stderr.count("was not looked at") == 2
+
+
+def test_ids_that_are_plain_words_change_no_message(four_hours, run_erase):
+    run = run_erase("--confirm", USER_IDS=f"{JANE},events", DEVICE_IDS="landing")
+    assert "erased 12 events from 6 files of the landing" in run.stderr
+
+
+def test_a_file_that_is_back_is_named(four_hours, run_erase, ingest):
+    shutil.copytree(four_hours, four_hours.with_name("backup"))
+    verify = ("--verify", *HOUR_OF_SAMPLE)
+    ingest = partial(ingest, AMP_PROJECT_ID=PROJECT)
+    assert run_erase("--confirm", USER_IDS=JANE).returncode == 0
+    assert ingest(*verify).returncode == 0
+    shutil.copytree(four_hours.with_name("backup"), four_hours, dirs_exist_ok=True)
+    check = ingest(*verify)
+    # The sixth is of no export that was recorded.
+    assert check.returncode == 1 and check.stdout.count("erased, and back") == 5
+    assert "erased 12 events" in run_erase("--confirm").stderr
+    assert ingest(*verify).returncode == 0
+
+
 def test_damaged_files_are_named_and_left(four_hours, run_erase):
     victim, other = [
         key for key, found in events(four_hours).items() if JANES["escaped"] in found
