@@ -859,7 +859,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m ingest.erase",
         description="Erase persons from the landing. Whom is said by USER_IDS,"
         " DEVICE_IDS and AMPLITUDE_IDS in the environment: ids with commas between"
-        " them, or @file with one id a line.",
+        " them, or @file with one id a line; without an id, persons erased before.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

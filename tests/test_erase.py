@@ -27,6 +27,7 @@ from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord, LandedFile, put_records, read_ledger
 from ingest.windows import HOUR
 from sandbox.export_api import serve
+from snowflake_setup.erase import _delete_rows
 
 SALT = "0123456789abcdef0123456789abcdef"
 FIRST = datetime(2026, 1, 12, 10, tzinfo=UTC)
@@ -723,6 +724,41 @@ def test_amplitude_ids_that_an_erased_user_gets_later_are_erased_too(
     assert "(4 left out)" in again.stderr and "new amplitude" not in again.stderr
     assert lines(landing) == Counter([OTHERS["Bob"], *shared])
     assert "nothing found" in run_erase("--confirm").stdout
+
+
+def test_raw_on_snowflake_follows_the_same_rule(landing):
+    """Of files that are in raw alone, rows are deleted by their number."""
+    salt = Salt(SALT)
+    erased = Erased(
+        salt,
+        frozenset({ErasedId(None, "user_id", salt.hash("user_id", JANE))}),
+        frozenset({ErasedId(PROJECT, "device_id", salt.hash("device_id", "phone"))}),
+    )
+    users = [JANE, "bob", None, "bob"]
+    devices = ["laptop", "phone", "phone", "tablet"]
+    key = f"events/{PROJECT}/a.json.gz"
+    rows = [
+        {"filename": key, "file_row_number": number, "line": None, "amplitude_id": None}
+        | {"user_id": user, "device_id": device}
+        for number, (user, device) in enumerate(zip(users, devices, strict=True), 1)
+    ]
+    said = []
+
+    class Said:
+        def rows(self, statement: str) -> list[dict]:
+            said.append(statement)
+            return [{"n": 2}] if "count(*)" in statement else rows
+
+        def table(self, name: str) -> str:
+            return name
+
+        def key(self, name: str) -> str:
+            return name
+
+    landing.mkdir()
+    with opened(landing) as folder:
+        assert _delete_rows(Said(), Said(), folder, [key], erased) == 2
+    assert "file_row_number in (1, 3)" in said[-1] and JANE not in "".join(said)
 
 
 @pytest.mark.parametrize(
