@@ -908,5 +908,5 @@ def test_a_fault_of_a_check_stops_no_other(well):
         finished = well.run("doctor")
     assert finished.returncode == 1
     assert "WRONG  clock: unexpected KeyError: 'planted'" in finished.stdout
-    assert finished.stdout.count("\nok ") == 18, finished.stdout
+    assert finished.stdout.count("\nok ") == 19, finished.stdout
     assert "Traceback" not in finished.stdout + finished.stderr
