@@ -304,7 +304,7 @@ def _erase(
             " and where the ingest runs (docs/erase-a-person.md)"
         )
     if not (settings.landing.startswith("s3://") or Path(settings.landing).is_dir()):
-        raise SettingsError(f"LANDING is no folder: {settings.landing}")
+        raise SettingsError(f"LANDING is not a folder: {settings.landing}")
     landing = open_landing(settings)
     erasures = read_erasures(landing)
     if not (given or erasures):
@@ -844,7 +844,7 @@ def _is_confirmed(arguments: argparse.Namespace) -> bool:
 
 
 def _run(command: list[str]) -> int:
-    """Run what is to follow, which needs to know nobody's id."""
+    """Run the command that follows. It needs no ids, so it gets none."""
     environment = {
         name: value
         for name, value in os.environ.items()

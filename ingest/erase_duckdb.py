@@ -2,8 +2,8 @@
 
     python -m ingest.erase_duckdb -- COMMAND
 
-Deletes their rows from the table of merges, runs the command, which builds all models
-again from the landing (--full-refresh), and then writes the file anew: DuckDB keeps
+Deletes their rows from the table of merges, runs the command, which rebuilds all models
+from the landing (--full-refresh), and then rewrites the file: DuckDB keeps
 the old pages of a table that was replaced, with their rows, until other rows need the
 room, and neither CHECKPOINT nor VACUUM gives them back. Killed anywhere, it is run
 again from the start.
@@ -59,13 +59,13 @@ def main() -> int:
         # Not the message: DuckDB's may quote a value.
         reason = getattr(error, "strerror", None) or type(error).__name__
         problem = (
-            f"{path} cannot be written anew ({reason}), so that the file may still hold"
+            f"{path} cannot be rewritten ({reason}), so that the file may still hold"
             " pages of deleted rows: run make erase again when nothing else uses it, or"
             " delete the file and run make dbt-build"
         )
         code = NO_WAREHOUSE
     else:
-        print(f"{path} was written anew, without the pages of deleted rows")
+        print(f"{path} was rewritten, without the pages of deleted rows")
         try:
             tables = list(tables_with_ids(path, erased)) if erased else []
         except duckdb.Error as error:

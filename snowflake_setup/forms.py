@@ -122,7 +122,7 @@ FOLDER = Form(
 def public_key(name: str, path: str) -> str:
     """The key of a PEM file as Snowflake takes it: base64 of the DER form, on a line.
 
-    It is read and written anew, so that nothing else of the file gets into SQL.
+    It is parsed and formatted again, so that nothing else of the file gets into SQL.
     Raises SettingsError.
     """
     try:

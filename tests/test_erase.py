@@ -302,7 +302,7 @@ def test_what_follows_runs_without_the_ids(four_hours, run_erase):
         ({"USER_IDS": " , "}, 2, "say whom to erase"),
         ({"AMPLITUDE_IDS": JANE}, 2, "AMPLITUDE_IDS holds something that is not"),
         ({"USER_IDS": f"@{JANE}"}, 2, "the file that USER_IDS names cannot be read"),
-        ({"USER_IDS": JANE, "LANDING": "nowhere"}, 2, "LANDING is no folder"),
+        ({"USER_IDS": JANE, "LANDING": "nowhere"}, 2, "LANDING is not a folder"),
     ],
 )
 def test_wrong_settings_are_named_and_ids_are_not(
@@ -813,9 +813,9 @@ def test_the_file_of_duckdb_is_written_anew(four_hours, run_erase, tmp_path):
         for table, expected in {"seen": [(97, 96)], "mine": [("bob",)]}.items():
             assert connection.execute(f"from amplitude.{table}").fetchall() == expected
         connection.execute(f"insert into amplitude.mine values ('{JANE}')")
-        # Somebody else has it open: it cannot be written anew.
+        # Somebody else has it open: it cannot be rewritten.
         busy = rebuild("true")
-    assert busy.returncode == 3 and "cannot be written anew" in busy.stderr
+    assert busy.returncode == 3 and "cannot be rewritten" in busy.stderr
     left = rebuild("true")
     assert left.returncode == 1 and "amplitude.mine still holds ids" in left.stdout
     assert JANE not in left.stdout + left.stderr

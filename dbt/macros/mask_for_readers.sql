@@ -1,4 +1,4 @@
-{#- A table or view that is made again has lost its policies. -#}
+{#- A rebuilt table or view has lost its policies. -#}
 {%- macro mask_for_readers(relation_type, columns) -%}
     {%- set hooks = [] -%}
     {%- if target.type == "snowflake" and env_var("SNOWFLAKE_UNMASKED_ROLE", "") -%}
