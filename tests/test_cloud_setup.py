@@ -834,7 +834,7 @@ def test_a_load_of_another_form_is_found(well):
         well.cloud.variables,
         "create schema if not exists analytics.amplitude",
         f"create table {table} (project_id varchar, uploaded_date date, drifts varchar,"
-        " undocumented_keys varchar, missing_keys varchar, build_number bigint)",
+        " undocumented_keys varchar, missing_keys varchar, batch_number bigint)",
         f"insert into {table} values"
         " ('5', '2026-03-01', 'no_event_time', null, null, 1),"
         " ('5', '2026-03-02', null, null, null, 2)",

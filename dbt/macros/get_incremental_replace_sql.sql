@@ -1,10 +1,18 @@
+{#- Replaces the rows of affected keys: deletes them, and inserts the new rows. A key that is
+    affected and has no new row is thereby gone. -#}
 {%- macro get_incremental_replace_sql(arguments) -%}
-    {%- set key, columns = arguments.unique_key, arguments.dest_columns | map(attribute="quoted") | join(", ") -%}
-    {%- set touched = model.config.meta.touched -%}
+    {%- set key = arguments.unique_key -%}
+    {%- set columns = arguments.dest_columns | map(attribute="quoted") | join(", ") -%}
+    {%- set affected = model.config.meta.affected -%}
     {{ "begin;" if target.type == "snowflake" }}
     delete from {{ arguments.target_relation }}
-    {%- if is_increment() %} where {{ key }} in (select {{ key }} from {{ arguments.temp_relation }})
-        {%- if touched %} or {{ key }} in (select {{ key }} from {{ ref(touched) }}){% endif %}{% endif %};
-    insert into {{ arguments.target_relation }} ({{ columns }}) select {{ columns }} from {{ arguments.temp_relation }};
+    where {{ key }} in (select {{ key }} from {{ arguments.temp_relation }})
+    {%- if affected %}
+        or {{ key }} in (
+            select {{ key }} from {{ ref(affected) }} where batch_number > {{ watermark() }}
+        )
+    {%- endif %};
+    insert into {{ arguments.target_relation }} ({{ columns }})
+    select {{ columns }} from {{ arguments.temp_relation }};
     {{ "commit;" if target.type == "snowflake" }}
 {%- endmacro -%}

@@ -7,9 +7,9 @@
     {%- set key = landing_key("filename", "events") -%}
     {%- set files = run_query(files_to_load(source)) if execute else none -%}
     {%- if files and files.rows -%}
-        filename {{ among(files.columns[0].values()) }}
+        filename {{ in_or_between(files.columns[0].values()) }}
         and {{ key }} || '#' || file_row_number not in (
-            select landed_row_id from {{ this }} where landing_key {{ among(files.columns[1].values()) }}
+            select landed_row_id from {{ this }} where landing_key {{ in_or_between(files.columns[1].values()) }}
         )
     {%- else -%} false {%- endif -%}
 {%- endmacro -%}

@@ -1,5 +1,6 @@
 {%- macro only_project_of_merges(merges, files) -%}
-    {%- if execute and load_relation(files) -%}
+    {#- Not while the hook renders definitions: the data is no part of them. -#}
+    {%- if execute and model.resource_type != "operation" and load_relation(files) -%}
         {%- set projects = run_query("select distinct project_id from " ~ files ~ " where " ~ of_projects("project_id") ~ " order by 1").columns[0].values() -%}
         {%- set unnamed = run_query("select 1 from " ~ merges ~ " where project_id is null limit 1").rows | length -%}
         {%- if unnamed and projects | length > 1 -%}

@@ -17,6 +17,7 @@
         "projects": ["a list, each item the id of a project", '["100500123"]'],
         "unparsed_lines_allowed": ["a whole number from 0 on", "2"],
         "too_large_hours_accepted": ["a list, each item an upload hour of a project", '["100500123/2026-01-31 05:00:00"]'],
+        "rebuild_changed_models": ["true or false", "true"],
         "other_build_is_dead": ["true or false", "false"],
         "attribution_window_days": ["a number from 0 to 10000", "30"],
         "drift_share_allowed": ["a share from 0 to 1", "0.05"],

@@ -196,7 +196,7 @@ def drift(patient: Patient) -> str:
         found = patient.session(names.transformer_role).rows(
             "select project_id, uploaded_date::varchar as day, drifts, missing_keys,"
             f" undocumented_keys from {table} where drifts is not null"
-            f" and build_number = (select max(build_number) from {table}) order by 2, 1"
+            f" and batch_number = (select max(batch_number) from {table}) order by 2, 1"
         )
     except SnowflakeError as error:
         if error.number != DOES_NOT_EXIST:

@@ -30,7 +30,7 @@ SCHEMAS = {
     "marts": "amplitude",
 }
 # What one build leaves for the next model to read, and what is there with merges only.
-PASSING = {"stg_amplitude__changes", "int_amplitude__touched_users"}
+PASSING = {"stg_amplitude__affected_session_days", "int_amplitude__affected_activity"}
 OF_MERGES = {"base_amplitude__merges", "stg_amplitude__merges"}
 # What a row tells of the build and load it came with; and how often a thing was decided
 # otherwise before.
@@ -38,7 +38,7 @@ IGNORED = {
     "loaded_at",
     "file_modified_at",
     "file_content_key",
-    "build_number",
+    "batch_number",
     "identity_id",
     "assignment_number",
 }
@@ -304,8 +304,8 @@ def test_a_second_build_does_not_begin(on_emulator):
 # what is there instead.
 FAULTS = {
     "who has changed hands": {
-        "intermediate/amplitude/int_amplitude__touched_users.sql": (
-            "build_number > {{ last_build() }}",
+        "intermediate/amplitude/int_amplitude__affected_activity.sql": (
+            "batch_number > {{ watermark() }}",
             "false",
         ),
     },
@@ -321,25 +321,25 @@ FAULTS = {
             "",
         ),
         "intermediate/amplitude/int_amplitude__session_events.sql": (
-            'meta={"touched": "int_amplitude__touched_users"},',
+            'meta={"touched": "int_amplitude__affected_activity"},',
             "",
         ),
-        "intermediate/amplitude/int_amplitude__marked_events.sql": (
-            'meta={"touched": "stg_amplitude__changes"},',
+        "intermediate/amplitude/int_amplitude__conversion_candidates.sql": (
+            'meta={"touched": "stg_amplitude__affected_session_days"},',
             "",
         ),
     },
     "users outside of sessions, first days of old, clicks that are gone": {
         "marts/amplitude/amplitude__users.sql": (
-            """ref("int_amplitude__touched_users") }}""",
-            """ref("int_amplitude__touched_users") }} where session_id is not null""",
+            """ref("int_amplitude__affected_activity") }}""",
+            """ref("int_amplitude__affected_activity") }} where session_id is not null""",
         ),
         "marts/amplitude/amplitude__daily_performance.sql": (
             "select * from first_days\n    union",
             "",
         ),
         "marts/amplitude/behaviour/amplitude__journeys.sql": (
-            'meta={"touched": "int_amplitude__touched_users"},',
+            'meta={"touched": "int_amplitude__affected_activity"},',
             "",
         ),
     },

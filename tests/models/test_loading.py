@@ -294,7 +294,7 @@ def test_rows_of_nobody_are_added_to_those_that_were_there(tmp_path):
         land(tmp_path / "export", landing, f"START={time}", f"END={time}")
         warehouse.build(*WITHOUT_ANALYSES)
     counted = "select sum(event_count) from amplitude_intermediate"
-    for model in ("int_amplitude__hourly_activity", "int_amplitude__session_days"):
+    for model in ("int_amplitude__session_hours", "int_amplitude__session_days"):
         assert warehouse.value(f"{counted}.{model}") == 2 * len(sessions)
 
 

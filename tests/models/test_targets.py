@@ -13,7 +13,7 @@ OF_THE_LOAD = {"loaded_at", "file_modified_at", "file_content_key"}
 
 # Not there without a var; empty after a first build.
 ABSENT = {"base_amplitude__merges", "stg_amplitude__merges"}
-EMPTY = {"stg_amplitude__changes", "int_amplitude__touched_users"}
+EMPTY = {"stg_amplitude__affected_session_days", "int_amplitude__affected_activity"}
 MODELS = sorted(
     path
     for path in REPOSITORY.glob("dbt/models/**/*.sql")

@@ -121,7 +121,7 @@ def test_active_users_retention_and_revenue_agree_without_stitching(unstitched):
     assert sorted(cells) == sorted(expected)
     earned = unstitched.rows(
         "select count(*), sum(revenue::decimal(28, 9)) from amplitude_intermediate"
-        ".int_amplitude__key_events where event_type = 'revenue_amount'"
+        ".int_amplitude__conversion_events where event_type = 'revenue_amount'"
     )
     assert earned == [tuple(TRUTH["revenue"].values())]
 

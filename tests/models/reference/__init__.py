@@ -42,7 +42,7 @@ SURROGATE_KEYS = {
     "stickiness_id",
 }
 # What only the reference needs, and what a build says of itself.
-WORKING_COLUMNS = {"build_number", "duration", "pause"}
+WORKING_COLUMNS = {"batch_number", "duration", "pause"}
 NOT_COMPARED = SURROGATE_KEYS | WORKING_COLUMNS
 
 

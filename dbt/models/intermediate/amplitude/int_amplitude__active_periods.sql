@@ -1,16 +1,11 @@
 with
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
+    select * from {{ ref("int_amplitude__user_session_hours") }}
     where
-        unmerged_user_id is not null
+        user_id is not null
         and event_date is not null
         and {{ is_activity("event_type") }}
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
 ),
 
 calendars as (
@@ -21,14 +16,10 @@ calendars as (
 days as (
     select
         activity.project_id,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.user_id,
         activity.event_date,
         sum(activity.event_count)::bigint as event_count
     from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
     group by 1, 2, 3
 ),
 

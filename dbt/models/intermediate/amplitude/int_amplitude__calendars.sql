@@ -11,7 +11,7 @@ loaded_files as (
 ),
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
+    select * from {{ ref("int_amplitude__session_hours") }}
 ),
 
 -- one row per upload hour that the ledger has settled or that has files

@@ -1,33 +1,34 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+{% set session_hours = ref("int_amplitude__session_hours") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
 with
 
-events as (
-    select * from {{ ref("stg_amplitude__events") }}
-    where
-        {{ counted_traffic() }}
-        and {{ of_touched_sessions() }}
-),
-
-{% if is_increment() -%}
--- one row per session that has to be made anew
-touched as (
-    select distinct
-        project_id,
-        user_id,
-        amplitude_session_id
-    from {{ ref("int_amplitude__touched_users") }}
-    where session_id is not null
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
+
+events as (
+    select * from {{ ref("stg_amplitude__events") }}
+    where
+        is_counted
+        and session_id is not null
+        {% if is_incremental() -%}
+            and {{ is_of_affected_session(affected_activity, session_hours) }}
+        {%- endif %}
+),
 
 -- one row per event of a session
 actions as (
@@ -41,13 +42,6 @@ actions as (
         events.page_url,
         events.occurred_at
     from events
-    {% if is_increment() -%}
-        inner join touched
-            on
-                events.project_id = touched.project_id
-                and events.user_id = touched.user_id
-                and events.amplitude_session_id = touched.amplitude_session_id
-    {%- endif %}
 ),
 
 -- one row per interaction that happened more than twice

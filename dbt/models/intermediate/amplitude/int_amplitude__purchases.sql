@@ -5,7 +5,7 @@
 with
 
 marked_events as (
-    select * from {{ ref("int_amplitude__marked_events") }}
+    select * from {{ ref("int_amplitude__conversion_candidates") }}
     where exported_revenue is not null
 ),
 

@@ -22,22 +22,35 @@
     "click_id_parameter",
 ] %}
 
+{% set affected_session_days = ref("stg_amplitude__affected_session_days") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_day_id",
-        meta={"touched": "stg_amplitude__changes"},
+        meta={"affected": "stg_amplitude__affected_session_days"},
     )
 }}
 
 with
 
+{% if is_incremental() -%}
+-- one row per affected day of a session and event type
+affected as (
+    select * from {{ affected_session_days }}
+    where batch_number > {{ watermark() }}
+),
+
+{%- endif %}
+
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
-        {{ counted_traffic() }}
-        and {{ of_changed_days() }}
+        is_counted
+        {% if is_incremental() -%}
+            and {{ is_of_affected_session_day(affected_session_days) }}
+        {%- endif %}
 ),
 
 -- one row per event, with its place in the session by the client's clock and in the
@@ -81,6 +94,7 @@ told as (
 -- one row per session and day
 days as (
     select
+        session_day_id,
         project_id,
         unmerged_user_id,
         amplitude_session_id,
@@ -110,12 +124,12 @@ days as (
         max_by(user_properties, properties_key) as user_properties,
         max_by(amplitude_user_id, identified_key) as amplitude_user_id
     from told
-    group by 1, 2, 3, 4
+    group by 1, 2, 3, 4, 5
 ),
 
 final as (
     select
-        {{ session_day_id() }} as session_day_id,
+        session_day_id,
         project_id,
         unmerged_user_id,
         amplitude_session_id,

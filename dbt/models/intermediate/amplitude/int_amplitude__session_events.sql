@@ -1,30 +1,34 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+{% set session_hours = ref("int_amplitude__session_hours") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
 with
 
-events as (
-    select * from {{ ref("stg_amplitude__events") }}
-    where
-        {{ counted_traffic() }}
-        and {{ of_touched_sessions() }}
-),
-
-{% if is_increment() -%}
--- one row per session that has to be made anew
-touched as (
-    select distinct session_id
-    from {{ ref("int_amplitude__touched_users") }}
-    where session_id is not null
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
+
+events as (
+    select * from {{ ref("stg_amplitude__events") }}
+    where
+        is_counted
+        and session_id is not null
+        {% if is_incremental() -%}
+            and {{ is_of_affected_session(affected_activity, session_hours) }}
+        {%- endif %}
+),
 
 -- one row per event of a session, with its place in it by the client's clock
 placed as (
@@ -50,9 +54,6 @@ placed as (
             ) }}
         ) as session_event_number
     from events
-    {% if is_increment() -%}
-        inner join touched on events.session_id = touched.session_id
-    {%- endif %}
 ),
 
 -- one row per event, with the page it happened on; an entry or bounce is of the page as

@@ -1,25 +1,22 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="daily_performance_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
 with
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
+    select * from {{ ref("int_amplitude__user_session_hours") }}
 ),
 
 users as (
     select * from {{ ref("amplitude__users") }}
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
 ),
 
 -- one row per kind of event of a session's day, with whose it is
@@ -32,38 +29,35 @@ actions as (
         activity.amplitude_session_id,
         activity.event_count,
         activity.first_occurred_at,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id
+        activity.user_id
     from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
 ),
 
-{% if is_increment() -%}
-touched as (
-    select * from {{ ref("int_amplitude__touched_users") }}
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
-touched_users as (
+affected_users as (
     select
         project_id,
         user_id,
-        min(event_date) as first_touched_date
-    from touched
+        min(event_date) as first_affected_date
+    from affected
     group by 1, 2
 ),
 
-touched_cells as (
+affected_cells as (
     select distinct
         daily_performance_id,
         project_id,
         user_id,
         event_date
-    from touched
+    from affected
 ),
 
--- one row per touched user: the first day of what has not changed, which was their first
+-- one row per affected user: the first day of what has not changed, which was their first
 -- day or is it now, unless it comes before all that has
 first_days as (
     select
@@ -71,22 +65,22 @@ first_days as (
         actions.user_id,
         min(actions.event_date) as event_date
     from actions
-    inner join touched_users
+    inner join affected_users
         on
-            actions.project_id = touched_users.project_id
-            and actions.user_id = touched_users.user_id
-    left join touched_cells
+            actions.project_id = affected_users.project_id
+            and actions.user_id = affected_users.user_id
+    left join affected_cells
         on
-            actions.project_id = touched_cells.project_id
-            and actions.user_id = touched_cells.user_id
-            and actions.daily_performance_id = touched_cells.daily_performance_id
-    where touched_cells.project_id is null
-    group by 1, 2, touched_users.first_touched_date
+            actions.project_id = affected_cells.project_id
+            and actions.user_id = affected_cells.user_id
+            and actions.daily_performance_id = affected_cells.daily_performance_id
+    where affected_cells.project_id is null
+    group by 1, 2, affected_users.first_affected_date
     having
-        coalesce(min(actions.event_date) >= touched_users.first_touched_date, true)
+        coalesce(min(actions.event_date) >= affected_users.first_affected_date, true)
 ),
 
--- one row per day of a touched user that may have become the first, or no longer is it
+-- one row per day of an affected user that may have become the first, or no longer is it
 user_days as (
     select * from first_days
     union
@@ -94,12 +88,12 @@ user_days as (
         project_id,
         user_id,
         event_date
-    from touched_cells
+    from affected_cells
 ),
 
 -- one row per day and kind of event that has to be made anew
 cells as (
-    select daily_performance_id from touched_cells
+    select daily_performance_id from affected_cells
     union
     select actions.daily_performance_id
     from actions

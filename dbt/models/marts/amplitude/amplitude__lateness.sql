@@ -1,28 +1,19 @@
 with
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
+    select * from {{ ref("int_amplitude__user_session_hours") }}
 ),
 
 -- one row per session (or user outside any), day of the upload and delay
 uploads as (
     select
         activity.project_id,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.user_id,
         activity.amplitude_session_id,
         activity.uploaded_date,
         activity.delay_number,
         sum(activity.event_count) as event_count
     from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
     group by 1, 2, 3, 4, 5
 ),
 

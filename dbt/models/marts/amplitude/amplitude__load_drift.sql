@@ -29,7 +29,7 @@ days as (
             end
         ) as missing_count_{{ loop.index }},
         {% endfor -%}
-        max(build_number) as build_number
+        max(batch_number) as batch_number
     from file_contents
     where {{ of_projects("project_id") }}
     group by 1, 2
@@ -101,7 +101,7 @@ final as (
             ),
             ''
         ) as drifts,
-        days.build_number
+        days.batch_number
     from days
     left join undocumented
         on

@@ -1,9 +1,11 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
@@ -11,10 +13,11 @@ with
 
 repeated_events as (
     select * from {{ ref("int_amplitude__many_click_sessions") }}
-    {% if is_increment() -%}
+    {% if is_incremental() -%}
         where
             session_id in (
-                select session_id from {{ ref("int_amplitude__touched_users") }}
+                select session_id from {{ affected_activity }}
+                where batch_number > {{ watermark() }}
             )
     {%- endif %}
 ),

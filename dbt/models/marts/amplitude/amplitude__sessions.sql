@@ -1,9 +1,11 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
@@ -34,56 +36,40 @@
 
 with
 
-session_days as (
-    select * from {{ ref("int_amplitude__session_days") }}
+days as (
+    select * from {{ ref("int_amplitude__user_session_days") }}
     where amplitude_session_id is not null
 ),
 
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
--- one row per session's day, with whose it is
-days as (
-    select
-        session_days.*,
-        coalesce(identities.user_id, session_days.unmerged_user_id) as user_id
-    from session_days
-    left join identities
-        on
-            session_days.project_id = identities.project_id
-            and session_days.unmerged_user_id = identities.amplitude_id
-),
-
-{% if is_increment() -%}
-touched as (
-    select * from {{ ref("int_amplitude__touched_users") }}
-),
-
--- one row per session that has to be made anew
-touched_sessions as (
+-- one row per affected session
+affected_sessions as (
     select distinct
         project_id,
         user_id,
         amplitude_session_id,
         session_id
-    from touched
+    from affected
     where session_id is not null
 ),
 
-touched_days as (
+affected_days as (
     select days.*
     from days
-    inner join touched_sessions
+    inner join affected_sessions
         on
-            days.project_id = touched_sessions.project_id
-            and days.user_id = touched_sessions.user_id
-            and days.amplitude_session_id = touched_sessions.amplitude_session_id
+            days.project_id = affected_sessions.project_id
+            and days.user_id = affected_sessions.user_id
+            and days.amplitude_session_id = affected_sessions.amplitude_session_id
 ),
 
 {%- else -%}
-touched_days as (
+affected_days as (
     select * from days
 ),
 
@@ -109,7 +95,7 @@ summed as (
         max_by({{ pack(exit_columns) }}, exit_key) as exit_page,
         min_by({{ pack(referrer_columns) }}, referrer_key) as first_referrer,
         min_by({{ pack(campaign_columns) }}, campaign_key) as first_campaign
-    from touched_days
+    from affected_days
     group by 1, 2, 3
 ),
 
@@ -150,19 +136,19 @@ described as (
     from summed
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 known as (
     select * from {{ this }}
 ),
 
 -- one row per session that stays as it is, of the users that have others
-untouched as (
+unaffected as (
     select known.*
     from known
-    left join touched_sessions on known.session_id = touched_sessions.session_id
+    left join affected_sessions on known.session_id = affected_sessions.session_id
     where
-        touched_sessions.session_id is null
-        and known.project_user_id in (select project_user_id from touched)
+        affected_sessions.session_id is null
+        and known.project_user_id in (select project_user_id from affected)
 ),
 
 -- one row per session of these users
@@ -182,7 +168,7 @@ sessions as (
         ),
         session_number as known_session_number,
         previous_ended_at as known_previous_ended_at
-    from untouched
+    from unaffected
 ),
 
 {%- else -%}
@@ -208,12 +194,12 @@ numbered as (
 final as (
     select
         {{ "* exclude (known_session_number, known_previous_ended_at)"
-            if is_increment() else "*" }},
+            if is_incremental() else "*" }},
         datediff('microsecond', previous_ended_at, started_at) / 1000000.0
             as seconds_since_previous_session,
         session_number = 1 as is_first_session
     from numbered
-    {% if is_increment() -%}
+    {% if is_incremental() -%}
         where
             known_session_number is distinct from session_number
             or known_previous_ended_at is distinct from previous_ended_at

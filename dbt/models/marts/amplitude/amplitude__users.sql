@@ -1,9 +1,11 @@
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="project_user_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
         post_hook=mask_for_readers("table", {"user_properties": "object"}),
     )
 }}
@@ -34,60 +36,32 @@
 
 with
 
-session_days as (
-    select * from {{ ref("int_amplitude__session_days") }}
+days as (
+    select * from {{ ref("int_amplitude__user_session_days") }}
+    where user_id is not null
 ),
 
-activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
+actions as (
+    select * from {{ ref("int_amplitude__user_session_hours") }}
+    where user_id is not null
 ),
 
 sessions as (
     select * from {{ ref("amplitude__sessions") }}
 ),
 
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
-),
-
-{% if is_increment() -%}
--- one row per user who has to be made anew
-touched as (
+{% if is_incremental() -%}
+-- one row per affected user
+affected as (
     select distinct
         project_id,
         user_id,
         project_user_id
-    from {{ ref("int_amplitude__touched_users") }}
+    from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
-
--- one row per session's day, with whose it is
-days as (
-    select
-        session_days.*,
-        coalesce(identities.user_id, session_days.unmerged_user_id) as user_id
-    from session_days
-    left join identities
-        on
-            session_days.project_id = identities.project_id
-            and session_days.unmerged_user_id = identities.amplitude_id
-    where session_days.unmerged_user_id is not null
-),
-
--- one row per kind of event on such a day, with whose it is
-actions as (
-    select
-        activity.*,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id
-    from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
-    where activity.unmerged_user_id is not null
-),
 
 -- one row per user: what their days come to
 lives as (
@@ -102,9 +76,9 @@ lives as (
         max_by(days.user_properties, days.properties_key) as user_properties,
         max_by(days.amplitude_user_id, days.identified_key) as amplitude_user_id
     from days
-    {% if is_increment() -%}
-        inner join touched
-            on days.project_id = touched.project_id and days.user_id = touched.user_id
+    {% if is_incremental() -%}
+        inner join affected
+            on days.project_id = affected.project_id and days.user_id = affected.user_id
     {%- endif %}
     group by 1, 2
 ),
@@ -126,11 +100,11 @@ habits as (
             ) }}
         ) as first_event_type
     from actions
-    {% if is_increment() -%}
-        inner join touched
+    {% if is_incremental() -%}
+        inner join affected
             on
-                actions.project_id = touched.project_id
-                and actions.user_id = touched.user_id
+                actions.project_id = affected.project_id
+                and actions.user_id = affected.user_id
     {%- endif %}
     group by 1, 2
 ),
@@ -146,8 +120,8 @@ sourced as (
                 then sessions.session_number
         end as source_number
     from sessions
-    {% if is_increment() -%}
-        inner join touched on sessions.project_user_id = touched.project_user_id
+    {% if is_incremental() -%}
+        inner join affected on sessions.project_user_id = affected.project_user_id
     {%- endif %}
 ),
 

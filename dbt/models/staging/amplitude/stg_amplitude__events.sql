@@ -104,8 +104,8 @@ keyed as (
         -- booleans
         is_attribution_event,
         is_paying,
-        {{ traffic_of("bot") }} as is_bot,
-        {{ traffic_of("internal") }} as is_internal,
+        {{ traffic_of("bot", ref("traffic_rules")) }} as is_bot,
+        {{ traffic_of("internal", ref("traffic_rules")) }} as is_internal,
 
         -- dates
         occurred_date,
@@ -134,14 +134,19 @@ keyed as (
         -- lineage
         landing_key,
         loaded_at,
-        build_number
+        batch_number
     from identified
 ),
 
 final as (
     select
         *,
-        {{ session_id() }} as session_id
+        {{ session_id() }} as session_id,
+        {{ session_day_id() }} as session_day_id,
+        true
+        {%- for kind in variable("excluded_traffic") %}
+        and not is_{{ kind }}
+        {%- endfor %} as is_counted
     from keyed
 )
 

@@ -12,12 +12,12 @@ landed as (
     select * from {{ ref("base_amplitude__events") }}
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 -- one row per file with new rows: Snowpipe may load a large one in several transactions
 changed_files as (
     select distinct landing_key
     from landed
-    where build_number > {{ last_build() }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
@@ -35,7 +35,7 @@ counted as (
     from landed
     where
         is_parsed
-    {% if is_increment() -%}
+    {% if is_incremental() -%}
         and landing_key in (select landing_key from changed_files)
     {%- endif %}
     group by 1, 2, 3
@@ -49,7 +49,7 @@ final as (
         split_part(landing_key, '/', 2) as project_id,
         try_cast(split_part(landing_key, '/', 3) as date) as uploaded_date,
         *,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from counted
 )
 

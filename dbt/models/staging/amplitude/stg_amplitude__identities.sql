@@ -21,12 +21,12 @@ merges as (
 
 {%- endif %}
 
-{% if is_increment() and not use_merges -%}
+{% if is_incremental() and not use_merges -%}
 -- one row per device that somebody was seen on since the last build
 touched_devices as (
     select distinct project_device_id
     from user_devices
-    where build_number > {{ last_build() }}
+    where batch_number > {{ watermark() }}
 ),
 
 -- one row per amplitude id that was ever seen on one of them
@@ -158,7 +158,7 @@ assigned as (
             and merged.amplitude_id = judged_ids.amplitude_id
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 known as (
     select * from {{ this }}
 ),
@@ -184,7 +184,7 @@ assignments as (
     select
         changed.*,
         true as is_current,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from changed
     union all
     select
@@ -194,7 +194,7 @@ assignments as (
         known.reason,
         known.assignment_number,
         false as is_current,
-        known.build_number
+        known.batch_number
     from known
     inner join changed
         on
@@ -208,7 +208,7 @@ assignments as (
         *,
         1 as assignment_number,
         true as is_current,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from assigned
     where user_id != amplitude_id
 ),

@@ -47,9 +47,9 @@ listed as (
         count(distinct lines.exported_at) over (
             partition by lines.project_id, lines.upload_hour_started_at
         ) as hour_export_count,
-        max(lines.build_number) over (
+        max(lines.batch_number) over (
             partition by lines.project_id, lines.upload_hour_started_at
-        ) as build_number
+        ) as batch_number
     from lines,
         {{ unnest_objects("lines.files", file_fields) }}
     where lines.has_valid_time
@@ -85,7 +85,7 @@ named_hours as (
         project_id,
         upload_hour_started_at,
         max(hour_export_count) as export_count,
-        max(build_number) as build_number
+        max(batch_number) as batch_number
     from named
     group by 1, 2
 ),
@@ -104,7 +104,7 @@ unnamed as (
         null::timestamp as exported_at,
         named_hours.project_id is null as is_current,
         coalesce(named_hours.export_count, 0) + 1 as hour_export_count,
-        coalesce(named_hours.build_number, loaded_files.build_number) as build_number
+        coalesce(named_hours.batch_number, loaded_files.batch_number) as batch_number
     from loaded_files
     left join named on loaded_files.landing_key = named.landing_key
     left join named_hours

@@ -12,12 +12,12 @@ landed as (
     select * from {{ ref("base_amplitude__events") }}
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 -- one row per file with new rows: Snowpipe may load a large one in several transactions
 touched_files as (
     select distinct landing_key
     from landed
-    where build_number > {{ last_build() }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
@@ -34,9 +34,9 @@ final as (
         ) as upload_hour_started_at,
         count(*) as row_count,
         count({{ counted_session_id() }}) as session_row_count,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from landed
-    {% if is_increment() -%}
+    {% if is_incremental() -%}
         where landing_key in (select landing_key from touched_files)
     {%- endif %}
     group by 1, 2, 3

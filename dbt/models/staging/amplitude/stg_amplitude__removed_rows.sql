@@ -23,15 +23,15 @@
 ] | join(", ") %}
 
 {#- What is new: rows that have landed, and those of hours that were exported anew. -#}
-{% set is_new = "landed.build_number > " ~ last_build() %}
+{% set is_new = "landed.batch_number > " ~ watermark() %}
 {% set has_news = false %}
-{% if execute and is_increment() %}
+{% if execute and is_incremental() %}
     {% set exchanged_files = run_query(
         "select landing_key from " ~ ref("stg_amplitude__landed_files")
-        ~ " where hour_export_count > 1 and build_number > " ~ last_build()
+        ~ " where hour_export_count > 1 and batch_number > " ~ watermark()
     ).columns[0].values() %}
     {% if exchanged_files %}
-        {% set is_new = "(" ~ is_new ~ " or landed.landing_key " ~ among(exchanged_files) ~ ")" %}
+        {% set is_new = "(" ~ is_new ~ " or landed.landing_key " ~ in_or_between(exchanged_files) ~ ")" %}
     {% endif %}
     {% set news = "select 1 from " ~ landed ~ " as landed where " ~ is_new ~ " limit 1" %}
     {% set has_news = run_query(news).rows | length > 0 %}
@@ -45,7 +45,7 @@ files as (
 
 {% if has_news -%}
 -- one row per landed row that is new
-touched as (
+fresh as (
     select {{ landed_columns }}
     from {{ landed }} as landed
     where {{ is_new }}
@@ -53,13 +53,13 @@ touched as (
 
 -- one row per landed row that is one of these, or has the uuid of one
 same_uuid as (
-    select * from touched
+    select * from fresh
     union
     select {{ landed_columns }}
     from {{ landed }} as landed
     where
         landed.event_id in (
-            select event_id from touched
+            select event_id from fresh
             where event_id is not null
         )
 ),
@@ -116,7 +116,7 @@ compared as (
         {{ landed_columns }},
         true as is_judged
     from {{ landed }} as landed
-    where {{ not is_increment() }}
+    where {{ not is_incremental() }}
 ),
 
 {%- endif %}
@@ -223,7 +223,7 @@ reasons as (
     where suspects.is_judged
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 known as (
     select * from {{ this }}
 ),
@@ -261,7 +261,7 @@ final as (
         landed.occurred_date,
         landed.occurred_at,
         landed.landing_key,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from changed
     inner join {{ landed }} as landed on changed.landed_row_id = landed.landed_row_id
 )

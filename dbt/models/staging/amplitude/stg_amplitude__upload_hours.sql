@@ -30,7 +30,7 @@ newest as (
         byte_count,
         upload_hour_started_at,
         exported_at,
-        build_number
+        batch_number
     from named
     qualify
         row_number() over (

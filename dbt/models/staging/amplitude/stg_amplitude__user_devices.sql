@@ -35,7 +35,7 @@ seen as (
     from landed
     where
         amplitude_id is not null
-        and {{ "build_number > " ~ last_build() if is_increment() else "true" }}
+        and {{ "batch_number > " ~ watermark() if is_incremental() else "true" }}
     group by 1, 2, 3
 ),
 
@@ -50,7 +50,7 @@ keyed as (
     from seen
 ),
 
-{% if is_increment() -%}
+{% if is_incremental() -%}
 known as (
     select * from {{ this }}
 ),
@@ -59,7 +59,7 @@ known as (
 found as (
     select * from keyed
     union all
-    select known.* exclude (build_number)
+    select known.* exclude (batch_number)
     from known
     inner join keyed on known.user_device_id = keyed.user_device_id
 ),
@@ -81,7 +81,7 @@ final as (
         min(first_seen_at) as first_seen_at,
         min(first_identified_at) as first_identified_at,
         max(last_identified_at) as last_identified_at,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from found
     group by 1, 2, 3, 4, 5
 )

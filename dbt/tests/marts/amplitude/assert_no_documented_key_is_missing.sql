@@ -16,7 +16,7 @@ with
 loads as (
     select
         *,
-        build_number = max(build_number) over () as is_latest
+        batch_number = max(batch_number) over () as is_latest
     from {{ ref("amplitude__load_drift") }}
 )
 

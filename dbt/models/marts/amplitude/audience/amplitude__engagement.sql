@@ -9,13 +9,8 @@ active_periods as (
 ),
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
-    where unmerged_user_id is not null and event_date is not null
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
+    select * from {{ ref("int_amplitude__user_session_hours") }}
+    where user_id is not null and event_date is not null
 ),
 
 calendars as (
@@ -26,15 +21,11 @@ calendars as (
 days as (
     select
         activity.project_id,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.user_id,
         activity.event_type,
         activity.event_date,
         sum(activity.event_count) as event_count
     from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
     group by 1, 2, 3, 4
 ),
 

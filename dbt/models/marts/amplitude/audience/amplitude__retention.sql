@@ -18,13 +18,8 @@ active_periods as (
 ),
 
 activity as (
-    select * from {{ ref("int_amplitude__hourly_activity") }}
+    select * from {{ ref("int_amplitude__user_session_hours") }}
     where event_hour is not null and {{ is_activity("event_type") }}
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
 ),
 
 -- one row per kind of period: the days that it has if it rolls
@@ -91,13 +86,9 @@ calendar_returns as (
 active_hours as (
     select distinct
         activity.project_id,
-        coalesce(identities.user_id, activity.unmerged_user_id) as user_id,
+        activity.user_id,
         activity.event_hour
     from activity
-    left join identities
-        on
-            activity.project_id = identities.project_id
-            and activity.unmerged_user_id = identities.amplitude_id
 ),
 
 -- one row per user, kind of period and day or hour with an activity, counted in days

@@ -17,13 +17,8 @@ events as steps in each of these sets of steps (Hall's theorem). -#}
 with
 
 key_events as (
-    select * from {{ ref("int_amplitude__key_events") }}
-    where unmerged_user_id is not null and occurred_at is not null
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
+    select * from {{ ref("int_amplitude__conversion_events") }}
+    where user_id is not null and occurred_at is not null
 ),
 
 loaded_ranges as (
@@ -64,7 +59,7 @@ funnels as (
 occurrences as (
     select distinct
         key_events.project_id,
-        coalesce(identities.user_id, key_events.unmerged_user_id) as user_id,
+        key_events.user_id,
         funnels.funnel,
         funnels.is_ordered,
         funnels.window_seconds,
@@ -77,10 +72,6 @@ occurrences as (
     from key_events
     inner join funnels
         on contains(key_events.funnel_steps, '|' || funnels.funnel || ':')
-    left join identities
-        on
-            key_events.project_id = identities.project_id
-            and key_events.unmerged_user_id = identities.amplitude_id
 ),
 
 -- one row per such event, and when there are as many events as steps of a set, from

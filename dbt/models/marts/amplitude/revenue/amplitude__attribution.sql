@@ -17,13 +17,8 @@ users as (
 ),
 
 key_events as (
-    select * from {{ ref("int_amplitude__key_events") }}
-    where revenue is not null and unmerged_user_id is not null
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
+    select * from {{ ref("int_amplitude__conversion_events") }}
+    where revenue is not null and user_id is not null
 ),
 
 channel_click_ids as (
@@ -79,15 +74,11 @@ results as (
         'revenue' as kind,
         key_events.project_event_id as result_id,
         key_events.project_id,
-        coalesce(identities.user_id, key_events.unmerged_user_id) as user_id,
+        key_events.user_id,
         key_events.event_date as attributed_date,
         key_events.occurred_at,
         key_events.revenue
     from key_events
-    left join identities
-        on
-            key_events.project_id = identities.project_id
-            and key_events.unmerged_user_id = identities.amplitude_id
 ),
 
 -- one row per result, with the first and the last touch in the days before it

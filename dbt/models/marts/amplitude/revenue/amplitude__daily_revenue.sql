@@ -10,13 +10,8 @@ active_users as (
 ),
 
 key_events as (
-    select * from {{ ref("int_amplitude__key_events") }}
+    select * from {{ ref("int_amplitude__conversion_events") }}
     where revenue is not null and event_date is not null
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
 ),
 
 calendars as (
@@ -30,14 +25,10 @@ earned as (
         {{ calendar_date("day", "key_events.event_date") }} as calendar_date,
         sum(key_events.revenue::decimal(28, 9)) as revenue,
         count(*) as revenue_event_count,
-        count(distinct coalesce(identities.user_id, key_events.unmerged_user_id))
+        count(distinct key_events.user_id)
             as paying_user_count
     from key_events
     inner join calendars on key_events.project_id = calendars.project_id
-    left join identities
-        on
-            key_events.project_id = identities.project_id
-            and key_events.unmerged_user_id = identities.amplitude_id
     group by 1, 2
 ),
 

@@ -14,13 +14,8 @@ users as (
 ),
 
 key_events as (
-    select * from {{ ref("int_amplitude__key_events") }}
+    select * from {{ ref("int_amplitude__conversion_events") }}
     where revenue is not null
-),
-
-identities as (
-    select * from {{ ref("stg_amplitude__identities") }}
-    where is_current
 ),
 
 -- one row per user, with the last day of their life that the mart follows
@@ -75,14 +70,10 @@ earnings as (
             / 86400000000.0
         )::bigint as day_number
     from key_events
-    left join identities
-        on
-            key_events.project_id = identities.project_id
-            and key_events.unmerged_user_id = identities.amplitude_id
     inner join newcomers
         on
             key_events.project_id = newcomers.project_id
-            and coalesce(identities.user_id, key_events.unmerged_user_id)
+            and key_events.user_id
             = newcomers.user_id
 ),
 

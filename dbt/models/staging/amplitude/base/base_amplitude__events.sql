@@ -68,7 +68,6 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        on_schema_change="append_new_columns",
         pre_hook=[
             "{{ find_new_files('events') }}",
             "{{ keep_whole_files() }}",
@@ -271,7 +270,7 @@ final as (
         file_content_key,
         file_last_modified as file_modified_at,
         loaded_at,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from typed
 )
 

@@ -20,7 +20,6 @@
     config(
         materialized="incremental",
         incremental_strategy="append",
-        on_schema_change="append_new_columns",
         pre_hook="{{ find_new_files('ledger') }}",
     )
 }}
@@ -76,7 +75,7 @@ named as (
         -- lineage
         landing_key,
         loaded_at,
-        {{ this_build() }} as build_number
+        {{ batch_number() }} as batch_number
     from parsed
 ),
 

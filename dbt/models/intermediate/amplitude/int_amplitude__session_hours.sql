@@ -1,24 +1,38 @@
+{% set affected_session_days = ref("stg_amplitude__affected_session_days") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_day_id",
-        meta={"touched": "stg_amplitude__changes"},
+        meta={"affected": "stg_amplitude__affected_session_days"},
     )
 }}
 
 with
 
+{% if is_incremental() -%}
+-- one row per affected day of a session and event type
+affected as (
+    select * from {{ affected_session_days }}
+    where batch_number > {{ watermark() }}
+),
+
+{%- endif %}
+
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
-        {{ counted_traffic() }}
-        and {{ of_changed_days() }}
+        is_counted
+        {% if is_incremental() -%}
+            and {{ is_of_affected_session_day(affected_session_days) }}
+        {%- endif %}
 ),
 
 -- one row per hour, kind of event and upload of a session's day
 activity as (
     select
+        session_day_id,
         project_id,
         unmerged_user_id,
         amplitude_session_id,
@@ -40,14 +54,7 @@ activity as (
         min(occurred_at) as first_occurred_at,
         max(occurred_at) as last_occurred_at
     from events
-    group by 1, 2, 3, 4, 5, 6, 7, 8, 9
-),
-
-keyed as (
-    select
-        {{ session_day_id() }} as session_day_id,
-        *
-    from activity
+    group by 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 ),
 
 final as (
@@ -61,10 +68,10 @@ final as (
                 "uploaded_date",
                 "delay_number",
             ]
-        ) }} as hourly_activity_id,
+        ) }} as session_hour_id,
         {{ daily_performance_id() }} as daily_performance_id,
         *
-    from keyed
+    from activity
 )
 
 select * from final

@@ -1,3 +1,11 @@
+{{
+    config(
+        materialized="incremental",
+        incremental_strategy="append",
+        pre_hook="{{ prune_affected() }}",
+    )
+}}
+
 with
 
 landed as (
@@ -8,7 +16,7 @@ removed_rows as (
     select * from {{ ref("stg_amplitude__removed_rows") }}
 ),
 
--- one row per landed row that is new, or is counted now and was not, or was and is not
+-- one row per landed row that is new, or that became or stopped being a duplicate
 changed_rows as (
     select
         project_id,
@@ -18,7 +26,7 @@ changed_rows as (
         occurred_at,
         event_type
     from landed
-    where build_number > {{ last_build() }}
+    where batch_number > {{ watermark() }}
     union all
     select
         project_id,
@@ -28,11 +36,11 @@ changed_rows as (
         occurred_at,
         event_type
     from removed_rows
-    where build_number > {{ last_build() }}
+    where batch_number > {{ watermark() }}
 ),
 
--- one row per kind of event of a session's day among these
-changes as (
+-- one row per event type on an affected day of a session
+affected as (
     select distinct
         project_id,
         unmerged_user_id,
@@ -42,23 +50,32 @@ changes as (
         {{ reporting_date("occurred_at") }} as event_date,
         event_type
     from changed_rows
-    -- the first build, and a full refresh, make everything anew
-    where {{ "true" if builds().is_whole else "false" }}
+    {% if not is_incremental() -%}
+        -- a rebuild of this model rebuilds its readers too
+        where false
+    {%- endif %}
 ),
 
 keyed as (
     select
         {{ session_day_id() }} as session_day_id,
         *
-    from changes
+    from affected
 ),
 
 final as (
     select
         {{ dbt_utils.generate_surrogate_key(
-            ["session_day_id", "exported_session_id", "event_date", "event_type"]
-        ) }} as change_id,
-        *
+            [
+                batch_number(),
+                "session_day_id",
+                "exported_session_id",
+                "event_date",
+                "event_type",
+            ]
+        ) }} as affected_session_day_id,
+        *,
+        {{ batch_number() }} as batch_number
     from keyed
 )
 

@@ -1,23 +1,36 @@
+{% set affected_session_days = ref("stg_amplitude__affected_session_days") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_day_id",
-        meta={"touched": "stg_amplitude__changes"},
+        meta={"affected": "stg_amplitude__affected_session_days"},
     )
 }}
 
 with
 
+{% if is_incremental() -%}
+-- one row per affected day of a session and event type
+affected as (
+    select * from {{ affected_session_days }}
+    where batch_number > {{ watermark() }}
+),
+
+{%- endif %}
+
 events as (
     select * from {{ ref("stg_amplitude__events") }}
-    where {{ of_changed_days() }}
+    {% if is_incremental() -%}
+        where {{ is_of_affected_session_day(affected_session_days) }}
+    {%- endif %}
 ),
 
 -- one row per event, with what it earned and the steps of funnels that it is
 described as (
     select
-        {{ session_day_id() }} as session_day_id,
+        session_day_id,
         project_event_id,
         project_id,
         unmerged_user_id,
@@ -38,6 +51,7 @@ described as (
         {{ exported_revenue() }} as exported_revenue,
         is_bot,
         is_internal,
+        is_counted,
         event_date,
         occurred_at,
         coalesce(client_occurred_at, occurred_at) as happened_at

@@ -1,0 +1,44 @@
+{#- Filters for the models that read stg_amplitude__events: only the events of affected
+    sessions. The days are literals, because only literals prune partitions on Snowflake;
+    exported_session_id comes before computed ids, so that most rows are left unread. Both
+    expect a common table expression `affected`. -#}
+{%- macro is_of_affected_session_day(affected_session_days) -%}
+    {{ is_on_days_of(
+        "select distinct occurred_date from " ~ affected_session_days
+        ~ " where batch_number > " ~ watermark()
+    ) }}
+    and exported_session_id in (select exported_session_id from affected)
+    and session_day_id in (select session_day_id from affected)
+{%- endmacro -%}
+
+{%- macro is_of_affected_session(affected_activity, session_hours) -%}
+    {{ is_on_days_of(
+        "select distinct occurred_date from " ~ session_hours
+        ~ " where amplitude_session_id in (select amplitude_session_id from " ~ affected_activity
+        ~ " where batch_number > " ~ watermark() ~ ")"
+    ) }}
+    and exported_session_id in (
+        select amplitude_session_id from affected
+        where amplitude_session_id is not null
+    )
+    and session_id in (select session_id from affected)
+{%- endmacro -%}
+
+{%- macro is_on_days_of(query) -%}
+    {%- set found = run_query(query).columns[0].values() -%}
+    {%- set days, conditions = found | reject("none") | list, [] -%}
+    {%- do conditions.append("occurred_date is null") if none in found -%}
+    {%- do conditions.append("occurred_date " ~ in_or_between(days)) if days -%}
+    ({{ conditions | join(" or ") or "false" }})
+{%- endmacro -%}
+
+{#- More than 400 values become a range, because Snowflake limits the length of a query. -#}
+{%- macro in_or_between(values) -%}
+    {%- set quoted = [] -%}
+    {%- for value in values | sort -%}{%- do quoted.append(literal(value)) -%}{%- endfor -%}
+    {%- if quoted | length > 400 -%}
+        between {{ quoted[0] }} and {{ quoted[-1] }}
+    {%- else -%}
+        in ({{ quoted | join(", ") }})
+    {%- endif -%}
+{%- endmacro -%}

@@ -1,0 +1,29 @@
+{#- The number of the batch that this build loads. Each row carries the number of the batch
+    that wrote it. It is no part of a model's definition. -#}
+{%- macro batch_number() -%}
+    {{ return(build_plan().batch_number if execute and model.resource_type != "operation" else 0) }}
+{%- endmacro -%}
+
+{#- The last batch that the model's rows hold. Rows of later batches are new to it. -#}
+{%- macro watermark(name=none) -%}
+    {%- set record = build_plan().records.get(name or model.name) if execute -%}
+    {{ return(record.batch_number if record else 0) }}
+{%- endmacro -%}
+
+{#- The lowest watermark of the models that read this one. -#}
+{%- macro lowest_watermark_of_readers() -%}
+    {%- set records, watermarks = build_plan().records, [] -%}
+    {%- for node in tracked_nodes() if model.unique_id in node.depends_on.nodes -%}
+        {%- do watermarks.append(records[node.name].batch_number) if node.name in records -%}
+    {%- endfor -%}
+    {{ return(watermarks | min if watermarks else batch_number()) }}
+{%- endmacro -%}
+
+{#- For logs of affected keys: forget what every reader has processed, and what a build
+    that died has written. -#}
+{%- macro prune_affected() -%}
+    {%- if is_incremental() -%}
+        delete from {{ this }}
+        where batch_number <= {{ lowest_watermark_of_readers() }} or batch_number >= {{ batch_number() }}
+    {%- endif -%}
+{%- endmacro -%}

@@ -1,1 +1,0 @@
-{%- macro last_build() -%} {{ return(builds().last) }} {%- endmacro -%}

@@ -1,1 +1,0 @@
-{%- macro this_build() -%} {{ return(builds().last + 1) }} {%- endmacro -%}
