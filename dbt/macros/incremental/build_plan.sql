@@ -104,7 +104,7 @@
                 {%- set record = plan.records.get(parent.name) -%}
                 {%- set rebuilt_in = record.rebuilt_in if record else 0 -%}
                 {%- if parent.name in plan.rebuilt or rebuilt_in > watermark(node.name) -%}
-                    {%- do plan.rebuilt.update({node.name: "reads " ~ parent.name}) -%}
+                    {%- do plan.rebuilt.update({node.name: "it reads " ~ parent.name}) -%}
                 {%- endif -%}
             {%- endfor -%}
         {%- endfor -%}
@@ -120,19 +120,28 @@
 {%- endmacro -%}
 
 {%- macro say_rebuilds(plan) -%}
-    {%- set changes, readers = [], [] -%}
+    {%- set models, readers = {}, [] -%}
     {%- for name, reason in plan.rebuilt.items() if reason not in ["full refresh", "new"] -%}
-        {%- do (readers if reason.startswith("reads ") else changes).append(name ~ ": " ~ reason) -%}
+        {%- if reason.startswith("it reads ") -%}
+            {%- do readers.append(name) -%}
+        {%- else -%}
+            {%- do models.update({reason: models.get(reason, []) + [name]}) -%}
+        {%- endif -%}
     {%- endfor -%}
-    {%- for change in changes -%}{%- do log("Rebuilding " ~ change, info=true) -%}{%- endfor -%}
-    {%- if readers and changes -%}
-        {%- do log("Rebuilding " ~ readers | length ~ " models that read these", info=true) -%}
-    {%- endif -%}
-    {%- if changes and not variable("rebuild_changed_models") -%}
+    {%- set lines = [] -%}
+    {%- for reason, names in models.items() -%}
+        {%- do lines.append(names | sort | join(", ") ~ " (" ~ reason ~ ")") -%}
+    {%- endfor -%}
+    {%- if lines and not var("rebuild_changed_models") -%}
         {{ exceptions.raise_compiler_error(
-            "The definitions of these models changed, and rebuild_changed_models is false: "
-            ~ changes | join("; ") ~ ". Build them with --vars '{rebuild_changed_models: true}'"
+            "These models have to be rebuilt, and the models that read them: " ~ lines | join("; ")
+            ~ ". The variable rebuild_changed_models is false, so the build stops. Rebuild them"
+            ~ " with ARGS=\"--vars '{rebuild_changed_models: true}'\""
         ) }}
+    {%- endif -%}
+    {%- for line in lines -%}{%- do log("Rebuilding " ~ line, info=true) -%}{%- endfor -%}
+    {%- if readers -%}
+        {%- do log("Rebuilding " ~ readers | length ~ " models that read rebuilt ones", info=true) -%}
     {%- endif -%}
 {%- endmacro -%}
 

@@ -1,11 +1,12 @@
 {#- A model's definition is the SQL that a full refresh would run, so that no variable and
-    no macro that shapes the rows can be forgotten. Comments and white space do not count.
-    The hook that renders it may not call ref(): names stand in for relations. -#}
+    no macro that shapes the rows can be forgotten; and its file, for what only an increment
+    runs. Comments and white space do not count. The hook that renders it may not call ref(): names stand in for relations. -#}
 {%- macro model_definition(node) -%}
     {%- set stand_ins = "{% set ref = name_of_ref %}{% set source = relation_of_source %}" -%}
     {%- set config, sql = node.config, render(stand_ins ~ node.raw_code) -%}
     {%- set parts = [
         sql,
+        node.raw_code,
         config.materialized,
         config.incremental_strategy,
         config.unique_key,

@@ -24,7 +24,7 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         is_counted
-        and session_id is not null
+        and amplitude_session_id is not null
         {% if is_incremental() -%}
             and {{ is_of_affected_session(affected_activity, session_hours) }}
         {%- endif %}

@@ -1,11 +1,13 @@
 {% set shown_steps = 4 %}
 
+{% set affected_activity = ref("int_amplitude__affected_activity") %}
+
 {{
     config(
         materialized="incremental",
         incremental_strategy="replace",
         unique_key="session_id",
-        meta={"touched": "int_amplitude__touched_users"},
+        meta={"affected": "int_amplitude__affected_activity"},
     )
 }}
 
@@ -15,12 +17,10 @@ session_events as (
     select * from {{ ref("int_amplitude__session_events") }}
 ),
 
-{% if is_increment() -%}
--- one row per session that has to be made anew
-touched as (
-    select distinct session_id
-    from {{ ref("int_amplitude__touched_users") }}
-    where session_id is not null
+{% if is_incremental() -%}
+affected as (
+    select * from {{ affected_activity }}
+    where batch_number > {{ watermark() }}
 ),
 
 {%- endif %}
@@ -39,8 +39,8 @@ compared as (
             true
         ) as is_change
     from session_events
-    {% if is_increment() -%}
-        inner join touched on session_events.session_id = touched.session_id
+    {% if is_incremental() -%}
+        where session_events.session_id in (select session_id from affected)
     {%- endif %}
 ),
 
