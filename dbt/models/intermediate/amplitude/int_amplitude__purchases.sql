@@ -108,6 +108,7 @@ final as (
         exported_revenue as revenue,
         is_bot,
         is_internal,
+        is_counted,
         event_date,
         occurred_at,
         happened_at

@@ -9,7 +9,7 @@ staged as (
         count(distinct user_id) as user_count,
         count(distinct session_id) as session_count
     from {{ ref("stg_amplitude__events") }}
-    where {{ counted_traffic() }}
+    where is_counted
     group by 1
 )
 

@@ -7,7 +7,7 @@ staged as (
         session_id,
         count(*) as event_count
     from {{ ref("stg_amplitude__events") }}
-    where session_id is not null and {{ counted_traffic() }}
+    where session_id is not null and is_counted
     group by 1
 )
 

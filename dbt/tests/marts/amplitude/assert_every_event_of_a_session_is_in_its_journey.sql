@@ -8,7 +8,7 @@ staged as (
     from {{ ref("stg_amplitude__events") }}
     where
         session_id is not null
-        and {{ counted_traffic() }}
+        and is_counted
     group by 1
 ),
 

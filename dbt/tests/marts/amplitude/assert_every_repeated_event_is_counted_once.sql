@@ -11,7 +11,7 @@ interactions as (
         coalesce(page_url, '') as page_url,
         count(*) as event_count
     from {{ ref("stg_amplitude__events") }}
-    where session_id is not null and {{ counted_traffic() }}
+    where session_id is not null and is_counted
     group by 1, 2, 3, 4
     having count(*) > 2
 ),

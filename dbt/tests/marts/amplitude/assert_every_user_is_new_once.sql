@@ -24,7 +24,7 @@ events as (
         project_id,
         count(user_id) as event_count
     from {{ ref("stg_amplitude__events") }}
-    where {{ counted_traffic() }}
+    where is_counted
     group by 1
 )
 

@@ -23,7 +23,7 @@ earned as (
         project_id,
         count(*) as event_count
     from {{ ref("int_amplitude__purchases") }}
-    where {{ counted_traffic() }} and unmerged_user_id is not null
+    where is_counted and unmerged_user_id is not null
     group by 1
 ),
 
