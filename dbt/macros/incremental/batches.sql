@@ -24,6 +24,8 @@
 {%- macro prune_affected() -%}
     {%- if is_incremental() -%}
         delete from {{ this }}
-        where batch_number <= {{ lowest_watermark_of_readers() }} or batch_number >= {{ batch_number() }}
+        where
+            batch_number <= {{ lowest_watermark_of_readers() }}
+            or batch_number >= {{ batch_number() }}
     {%- endif -%}
 {%- endmacro -%}

@@ -6,8 +6,9 @@
 
 {%- macro tracked_nodes() -%}
     {%- set nodes = [] -%}
-    {%- for node in graph.nodes.values() if node.package_name == project_name -%}
-        {%- do nodes.append(node) if node.resource_type in ["model", "seed"] -%}
+    {%- for node in graph.nodes.values() if node.resource_type in ["model", "seed"] -%}
+        {%- set is_ours = node.package_name == project_name -%}
+        {%- do nodes.append(node) if is_ours and node.config.materialized != "ephemeral" -%}
     {%- endfor -%}
     {{ return(nodes) }}
 {%- endmacro -%}
@@ -26,7 +27,7 @@
             "batch_number": numbers | max + 1,
             "definitions": {},
             "rebuilt": {},
-            "changed": {},
+            "unchanged": {},
         }}) -%}
     {%- endif -%}
     {{ return(graph[memo]) }}
@@ -35,6 +36,7 @@
 {%- macro create_model_batches() -%}
     {%- set table = model_batches() -%}
     {%- if not adapter.get_relation(table.database, table.schema, table.identifier) -%}
+        {%- do adapter.create_schema(table.without_identifier()) -%}
         {%- do run_query(
             "create table if not exists " ~ table ~ " (model varchar, batch_number bigint,"
             ~ " rebuilt_in bigint, changed_in bigint, definition varchar, finished_at timestamp)"
@@ -45,8 +47,8 @@
 {%- macro read_model_batches() -%}
     {%- set records, table = {}, model_batches() -%}
     {%- if adapter.get_relation(table.database, table.schema, table.identifier) -%}
-        {%- set query = "select model, batch_number, rebuilt_in, changed_in, definition from " ~ table -%}
-        {%- for row in run_query(query).rows -%}
+        {%- set columns = "model, batch_number, rebuilt_in, changed_in, definition" -%}
+        {%- for row in run_query("select " ~ columns ~ " from " ~ table).rows -%}
             {%- do records.update({row[0]: {
                 "batch_number": row[1] | int,
                 "rebuilt_in": row[2] | int,
@@ -66,8 +68,9 @@
         {%- set plan, selected = build_plan(), [] -%}
         {%- for node in tracked_nodes() if node.unique_id in selected_resources -%}
             {%- do selected.append(node) -%}
-            {%- set define = seed_definition if node.resource_type == "seed" else model_definition -%}
-            {%- do plan.definitions.update({node.name: define(node)}) -%}
+            {%- set is_seed = node.resource_type == "seed" -%}
+            {%- set definition = seed_definition(node) if is_seed else model_definition(node) -%}
+            {%- do plan.definitions.update({node.name: definition}) -%}
         {%- endfor -%}
         {%- do plan_rebuilds(plan, selected) -%}
         {%- do say_rebuilds(plan) -%}
@@ -86,7 +89,9 @@
         {%- if flags.FULL_REFRESH -%}
             {%- do plan.rebuilt.update({node.name: "full refresh"}) -%}
         {%- elif not record -%}
-            {%- do plan.rebuilt.update({node.name: "new"}) -%}
+            {%- set table = adapter.get_relation(node.database, node.schema, node.alias) -%}
+            {%- set reason = "no record of a finished build" if table else "new" -%}
+            {%- do plan.rebuilt.update({node.name: reason}) -%}
         {%- elif record.definition.sql != definition.sql -%}
             {%- do plan.rebuilt.update({
                 node.name: what_changed(record.definition, definition) ~ " changed"
@@ -114,7 +119,12 @@
 {%- macro tracked_parents(node) -%}
     {%- set parents = [] -%}
     {%- for id in node.depends_on.nodes if id in graph.nodes -%}
-        {%- do parents.append(graph.nodes[id]) if graph.nodes[id].package_name == project_name -%}
+        {%- set parent = graph.nodes[id] -%}
+        {%- if parent.config.materialized == "ephemeral" -%}
+            {%- do parents.extend(tracked_parents(parent)) -%}
+        {%- elif parent.package_name == project_name -%}
+            {%- do parents.append(parent) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(parents) }}
 {%- endmacro -%}
@@ -130,7 +140,9 @@
     {%- endfor -%}
     {%- set lines = [] -%}
     {%- for reason, names in models.items() -%}
-        {%- do lines.append(names | sort | join(", ") ~ " (" ~ reason ~ ")") -%}
+        {%- set list = names | sort | join(", ") -%}
+        {%- do lines.append((list if names | length < 9 else names | length ~ " models")
+            ~ " (" ~ reason ~ ")") -%}
     {%- endfor -%}
     {%- if lines and not var("rebuild_changed_models") -%}
         {{ exceptions.raise_compiler_error(
@@ -141,7 +153,8 @@
     {%- endif -%}
     {%- for line in lines -%}{%- do log("Rebuilding " ~ line, info=true) -%}{%- endfor -%}
     {%- if readers -%}
-        {%- do log("Rebuilding " ~ readers | length ~ " models that read rebuilt ones", info=true) -%}
+        {%- set many = readers | length ~ (" model" if readers | length == 1 else " models") -%}
+        {%- do log("Rebuilding " ~ many ~ " downstream of these", info=true) -%}
     {%- endif -%}
 {%- endmacro -%}
 

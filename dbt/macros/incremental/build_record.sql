@@ -19,12 +19,12 @@
     {%- set old, name = plan.records.get(node.name), node.name -%}
     {%- set complete = [plan.batch_number] -%}
     {%- for parent in tracked_parents(graph.nodes[node.unique_id]) -%}
-        {%- if parent.resource_type == "model" -%}{%- do complete.append(watermark(parent.name)) -%}{%- endif -%}
+        {%- do complete.append(watermark(parent.name)) if parent.resource_type == "model" -%}
     {%- endfor -%}
     {{ return({
         "batch_number": complete | min,
         "rebuilt_in": old.rebuilt_in if old else plan.batch_number,
-        "changed_in": old.changed_in if old and name not in plan.changed else plan.batch_number,
+        "changed_in": old.changed_in if old and name in plan.unchanged else plan.batch_number,
         "definition": plan.definitions[name],
     }) }}
 {%- endmacro -%}

@@ -1,21 +1,29 @@
 {#- A model's definition is the SQL that a full refresh would run, so that no variable and
     no macro that shapes the rows can be forgotten; and its file, for what only an increment
-    runs. Comments and white space do not count. The hook that renders it may not call ref(): names stand in for relations. -#}
+    runs. Comments and white space do not count. The hook that renders it may not call
+    ref(): names stand in for relations. -#}
 {%- macro model_definition(node) -%}
     {%- set stand_ins = "{% set ref = name_of_ref %}{% set source = relation_of_source %}" -%}
-    {%- set config, sql = node.config, render(stand_ins ~ node.raw_code) -%}
+    {%- set config, code = node.config, node.raw_code -%}
+    {%- set sql = render(stand_ins ~ code) if node.language == "sql" else code -%}
     {%- set parts = [
         sql,
-        node.raw_code,
+        code,
         config.materialized,
         config.incremental_strategy,
         config.unique_key,
         config.meta.get("affected"),
         config.get("post-hook") | map(attribute="sql") | join(";"),
     ] -%}
+    {%- for id in node.depends_on.nodes if id in graph.nodes -%}
+        {%- set parent = graph.nodes[id] -%}
+        {%- if parent.config.materialized == "ephemeral" -%}
+            {%- do parts.append(model_definition(parent).sql) -%}
+        {%- endif -%}
+    {%- endfor -%}
     {{ return({
         "sql": local_md5(without_comments(parts | join("\n"))),
-        "file": local_md5(without_comments(node.raw_code)),
+        "file": local_md5(without_comments(code)),
         "variables": hashes_of_variables(),
         "is_volatile": is_volatile(without_comments(sql)),
     }) }}
@@ -45,8 +53,10 @@
 {%- endmacro -%}
 
 {%- macro hashes_of_variables() -%}
+    {#- These decide how a build runs, not what it makes. -#}
+    {%- set others = ["rebuild_changed_models", "build_lock_minutes", "override_build_lock"] -%}
     {%- set hashes = {} -%}
-    {%- for name in variable_forms().variables -%}
+    {%- for name in variable_forms().variables if name not in others -%}
         {%- do hashes.update({name: local_md5(tojson(var(name), sort_keys=true))[:8]}) -%}
     {%- endfor -%}
     {{ return(hashes) }}

@@ -33,7 +33,9 @@
 {%- endmaterialization -%}
 
 {%- macro build_unless_up_to_date(materialization) -%}
+    {%- set unchanged = build_plan().unchanged -%}
     {%- if is_up_to_date() -%}
+        {%- do unchanged.update({model.name: true}) -%}
         {%- call noop_statement("main", "UP TO DATE") -%}{%- endcall -%}
         {#- dbt prints a seed's rows. -#}
         {%- if model.resource_type == "seed" -%}
@@ -42,30 +44,31 @@
         {{ return({"relations": [this]}) }}
     {%- endif -%}
     {%- set relations = materialization() -%}
-    {%- do build_plan().changed.update({model.name: true}) if has_changed() -%}
+    {%- do unchanged.update({model.name: true}) if has_appended_nothing() -%}
     {{ return(relations) }}
 {%- endmacro -%}
 
 {#- What reads a source, a model of a package, the time or chance is always built. -#}
 {%- macro is_up_to_date() -%}
     {%- set plan, missed = build_plan(), [] -%}
-    {%- set record = plan.records.get(model.name) -%}
+    {%- set record, definition = plan.records.get(model.name), plan.definitions.get(model.name) -%}
     {%- for id in model.depends_on.nodes if record -%}
-        {%- set node = graph.nodes.get(id) -%}
-        {%- set parent = plan.records.get(node.name) if node else none -%}
-        {%- if not parent or node.name in plan.changed or parent.changed_in > record.batch_number -%}
-            {%- do missed.append(id) -%}
+        {%- set name = graph.nodes[id].name if id in graph.nodes else id -%}
+        {%- set parent = plan.records.get(name) -%}
+        {%- set is_built = name in plan.definitions and name not in plan.unchanged -%}
+        {%- if not parent or is_built or parent.changed_in > record.batch_number -%}
+            {%- do missed.append(name) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- set definition = plan.definitions.get(model.name) -%}
     {{ return(record is not none and definition and not definition.is_volatile and not missed) }}
 {%- endmacro -%}
 
-{#- Appending nothing is no change. -#}
-{%- macro has_changed() -%}
-    {%- if model.config.incremental_strategy != "append" -%}{{ return(true) }}{%- endif -%}
-    {%- set query = "select 1 from " ~ this ~ " where batch_number = " ~ batch_number() ~ " limit 1" -%}
-    {{ return(run_query(query).rows | length > 0) }}
+{%- macro has_appended_nothing() -%}
+    {%- if model.config.incremental_strategy == "append" and "batch_number()" in model.raw_code -%}
+        {%- set new_rows = " where batch_number = " ~ batch_number() ~ " limit 1" -%}
+        {{ return(not run_query("select 1 from " ~ this ~ new_rows).rows) }}
+    {%- endif -%}
+    {{ return(false) }}
 {%- endmacro -%}
 
 {#- dbt's switch for building a model whole, on for what the build plan rebuilds. -#}

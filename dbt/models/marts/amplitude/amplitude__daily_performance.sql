@@ -91,7 +91,7 @@ user_days as (
     from affected_cells
 ),
 
--- one row per day and kind of event that has to be made anew
+-- one row per day and kind of event to rebuild
 cells as (
     select daily_performance_id from affected_cells
     union

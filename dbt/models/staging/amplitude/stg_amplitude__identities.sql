@@ -22,8 +22,8 @@ merges as (
 {%- endif %}
 
 {% if is_incremental() and not use_merges -%}
--- one row per device that somebody was seen on since the last build
-touched_devices as (
+-- one row per device with new sightings
+affected_devices as (
     select distinct project_device_id
     from user_devices
     where batch_number > {{ watermark() }}
@@ -35,8 +35,8 @@ judged_ids as (
         user_devices.project_id,
         user_devices.amplitude_id
     from user_devices
-    inner join touched_devices
-        on user_devices.project_device_id = touched_devices.project_device_id
+    inner join affected_devices
+        on user_devices.project_device_id = affected_devices.project_device_id
 ),
 
 -- one row per device that one of these was ever seen on

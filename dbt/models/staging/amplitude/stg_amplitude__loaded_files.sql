@@ -14,7 +14,7 @@ landed as (
 
 {% if is_incremental() -%}
 -- one row per file with new rows: Snowpipe may load a large one in several transactions
-touched_files as (
+changed_files as (
     select distinct landing_key
     from landed
     where batch_number > {{ watermark() }}
@@ -37,7 +37,7 @@ final as (
         {{ batch_number() }} as batch_number
     from landed
     {% if is_incremental() -%}
-        where landing_key in (select landing_key from touched_files)
+        where landing_key in (select landing_key from changed_files)
     {%- endif %}
     group by 1, 2, 3
 )

@@ -40,7 +40,7 @@ touches as (
         project_id,
         user_id,
         {{ sources | join(", ") }},
-        first_occurred_at as touched_at,
+        first_occurred_at as started_at,
         {{ order_key("first_occurred_at", "session_id") }} as touch_key
     from sessions
     where
@@ -82,7 +82,7 @@ results as (
 ),
 
 -- one row per result, with the first and the last touch in the days before it
-touched as (
+credited_touches as (
     select
         results.kind,
         results.result_id,
@@ -97,8 +97,8 @@ touched as (
         on
             results.project_id = touches.project_id
             and results.user_id = touches.user_id
-            and results.occurred_at >= touches.touched_at
-            and datediff('second', touches.touched_at, results.occurred_at)
+            and results.occurred_at >= touches.started_at
+            and datediff('second', touches.started_at, results.occurred_at)
             <= 86400 * {{ var("attribution_window_days") }}
     group by 1, 2, 3, 4, 5, 6
 ),
@@ -114,7 +114,7 @@ credited as (
         revenue,
         '{{ touch }}' as touch,
         {{ unpack(touch ~ "_touch", sources) }}
-    from touched
+    from credited_touches
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
