@@ -597,3 +597,64 @@ def test_command_runs_with_the_variables_and_gives_its_exit_code():
     missing = command("--landing", "no/such/folder")
     assert missing.returncode == 1 and "no/such/folder" in missing.stderr
     assert "Traceback" not in missing.stderr
+
+
+def transaction(*statements: str, end: str = "commit") -> str:
+    """A block of Snowflake Scripting, as the models' strategy `replace` sends it."""
+    inner = ";\n".join(statements)
+    return (
+        f"execute immediate $$\nbegin\nbegin transaction;\n{inner};\n{end};\n"
+        "exception\nwhen other then\nrollback;\nraise;\nend;\n$$"
+    )
+
+
+@pytest.fixture
+def two_rows(variables):
+    """A session, and a table with the rows 1 and 2."""
+    with connect(variables) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema if not exists analytics.transactions")
+        cursor.execute("use schema analytics.transactions")
+        cursor.execute("create or replace table t as select 1 as n union all select 2")
+        yield cursor
+
+
+def numbers(variables: dict[str, str]) -> list[int]:
+    """What another session sees."""
+    return [n for (n,) in run(variables, "select n from analytics.transactions.t")]
+
+
+def test_a_failed_statement_leaves_its_transaction_open(variables, two_rows):
+    """And the next DDL statement commits it: why a model must not rely on BEGIN."""
+    two_rows.execute("begin")
+    two_rows.execute("delete from t where n = 1")
+    with pytest.raises(ProgrammingError):
+        two_rows.execute("insert into t select 'no number'")
+    assert sorted(numbers(variables)) == [1, 2]
+    two_rows.execute("begin")  # ignored
+    two_rows.execute("create or replace table other as select 1 as n")
+    assert numbers(variables) == [2]
+
+
+def test_a_transaction_can_be_rolled_back_after_an_error(variables, two_rows):
+    two_rows.execute("begin")
+    two_rows.execute("delete from t where n = 1")
+    with pytest.raises(ProgrammingError):
+        two_rows.execute("select * from missing")
+    two_rows.execute("rollback")
+    two_rows.execute("create or replace table other as select 1 as n")
+    assert sorted(numbers(variables)) == [1, 2]
+
+
+def test_a_block_is_one_transaction(variables, two_rows):
+    two_rows.execute(transaction("delete from t where n = 1", "insert into t select 3"))
+    assert sorted(numbers(variables)) == [2, 3]
+    failing = transaction("delete from t", "insert into t select 'no number'")
+    with pytest.raises(ProgrammingError, match="no number"):
+        two_rows.execute(failing)
+    two_rows.execute("create or replace table other as select 1 as n")
+    assert sorted(numbers(variables)) == [2, 3]
+
+
+def test_other_blocks_are_refused(two_rows):
+    with pytest.raises(ProgrammingError, match="knows only blocks that are one"):
+        two_rows.execute(transaction("delete from t", end="rollback"))

@@ -10,6 +10,9 @@ create user if not exists {{ ci_user }}
     default_secondary_roles = ()
     comment = 'The scheduled workflow of the Amplitude warehouse';
 
+-- An error rolls its transaction back; Snowflake leaves it open otherwise.
+alter user {{ ci_user }} set transaction_abort_on_error = true;
+
 {% if ci_public_key %}
     alter user {{ ci_user }} set rsa_public_key = '{{ ci_public_key }}';
 {% else %}

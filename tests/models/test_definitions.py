@@ -178,7 +178,9 @@ def test_a_build_can_stop_instead_of_rebuilding(warehouse):
         for path in warehouse.project.rglob("macros/**/*.sql")
         if "macro page_key(" in path.read_text()
     )
-    path.write_text(path.read_text().replace("macro page_key() -%}", "macro page_key() -%} '' ||"))
+    path.write_text(
+        path.read_text().replace("macro page_key() -%}", "macro page_key() -%} '' ||")
+    )
     assert "(a macro, package or setting it uses changed)" in refused(warehouse)
     with duckdb.connect(warehouse.settings["WAREHOUSE"]) as connection:
         connection.execute("drop table amplitude.amplitude__lateness")

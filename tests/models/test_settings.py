@@ -65,7 +65,8 @@ RIGHT = {
     "unparsed_lines_allowed": [0, 12000],
     "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
     "rebuild_changed_models": [True, False],
-    "other_build_is_dead": [True, False],
+    "build_lock_minutes": [0.1, 120],
+    "override_build_lock": [True, False],
     "attribution_window_days": [0, 30, 1.5],
     "longest_session_hours": [0.5, 24],
     "drift_share_allowed": [0, 0.05, 1],
@@ -125,7 +126,8 @@ WRONG = {
         None,
     ],
     "rebuild_changed_models": ["yes", 1, None],
-    "other_build_is_dead": ["yes", 1, None],
+    "build_lock_minutes": [0, None, *NUMBERS],
+    "override_build_lock": ["yes", 1, None],
     "attribution_window_days": [None, *NUMBERS],
     "longest_session_hours": [0, None, *NUMBERS],
     "drift_share_allowed": [None, "0.05", True, -0.1, 1.1, 5],
@@ -372,7 +374,8 @@ OTHER = {
     "unparsed_lines_allowed": 2,
     "too_large_hours_accepted": ["100500123/2026-01-14 05:00:00"],
     "rebuild_changed_models": False,
-    "other_build_is_dead": True,
+    "build_lock_minutes": 5,
+    "override_build_lock": True,
     "attribution_window_days": 1,
     "funnels": {
         "look": {
@@ -398,7 +401,8 @@ AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo", "rebuild_changed_models":
 # test_increments.py and test_rules.py.
 COVERED_ELSEWHERE = {
     "rebuild_changed_models",
-    "other_build_is_dead",
+    "build_lock_minutes",
+    "override_build_lock",
     "report_minimum_users",
 }
 SHARED = {

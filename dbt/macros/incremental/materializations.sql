@@ -43,6 +43,7 @@
         {%- endif -%}
         {{ return({"relations": [this]}) }}
     {%- endif -%}
+    {%- do renew_build_lock() -%}
     {%- set relations = materialization() -%}
     {%- do unchanged.update({model.name: true}) if has_appended_nothing() -%}
     {{ return(relations) }}
