@@ -314,8 +314,8 @@ def run_statement(
 # --- Transactions ---------------------------------------------------------------------
 
 # https://docs.snowflake.com/en/sql-reference/transactions: a DDL statement commits the
-# open transaction and runs in its own; BEGIN inside a transaction is ignored; a statement
-# that fails leaves the transaction open, with what ran before it.
+# open transaction and runs in its own; BEGIN inside a transaction is ignored; a failed
+# statement leaves the transaction open, with what ran before it.
 DDL = ("alter", "comment", "create", "drop", "grant", "revoke", "truncate", "undrop")
 COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.S)
 SCRIPTING_BLOCK = re.compile(
@@ -332,16 +332,16 @@ def statement_kind(command: str) -> str:
 
 
 def keep_transaction(original: Callable, cursor: Cursor, statements: list[str]) -> None:
-    """After an error DuckDB refuses all but a rollback, so what the transaction had done
-    is done once more."""
+    """After an error DuckDB refuses all but a rollback, so the statements of the
+    transaction run once more."""
     original(cursor, "rollback")
     for statement in statements:
         run_statement(original, cursor, statement)
 
 
 def run_block(cursor: Cursor, body: str, *args: Any, **kw: Any) -> Cursor:
-    """A block of Snowflake Scripting that is one transaction and rolls back on any error.
-    The emulator refuses every other block."""
+    """A block of Snowflake Scripting that is one transaction and rolls back on any
+    error. The emulator refuses every other block."""
     form = (
         r"\s*begin\s+begin transaction;(?P<statements>.*)\bcommit;\s*exception\s+"
         r"when other then\s+rollback;\s*raise;\s*end;\s*"
