@@ -210,9 +210,9 @@ FIND_FAULTS = """
     {{% set form = variable_forms().variables[name] %}}
     {{% do found.update({{name: []}}) %}}
     {{% for value in values %}}
-        {{% set faults = faults_of({{name: value}}, {{name: form}}) %}}
+        {{% set faults = invalid_values({{name: value}}, {{name: form}}) %}}
         {{% if name == "funnels" and value is mapping %}}
-            {{% do faults.extend(funnel_faults(value)) %}}
+            {{% do faults.extend(invalid_funnels(value)) %}}
         {{% endif %}}
         {{% do found[name].append(faults) %}}
     {{% endfor %}}

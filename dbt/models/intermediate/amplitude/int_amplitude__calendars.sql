@@ -21,14 +21,14 @@ hours as (
         upload_hour_started_at,
         null::timestamp as file_hour_started_at
     from upload_hours
-    where is_settled and {{ of_projects("project_id") }}
+    where is_settled and {{ is_of_chosen_project("project_id") }}
     union all
     select
         project_id,
         upload_hour_started_at,
         upload_hour_started_at as file_hour_started_at
     from loaded_files
-    where upload_hour_started_at is not null and {{ of_projects("project_id") }}
+    where upload_hour_started_at is not null and {{ is_of_chosen_project("project_id") }}
 ),
 
 -- one row per project that has files

@@ -2,7 +2,7 @@ with
 
 upload_hours as (
     select * from {{ ref("stg_amplitude__upload_hours") }}
-    where is_settled and {{ of_projects("project_id") }}
+    where is_settled and {{ is_of_chosen_project("project_id") }}
 ),
 
 -- one row per settled hour, and whether the hour before it is not settled

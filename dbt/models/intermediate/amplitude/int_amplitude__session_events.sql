@@ -63,7 +63,7 @@ located as (
         * exclude (element, page_domain, page_path, page_url),
         {{ masked("element") }} as element,
         {{ masked(page_host()) }} as page_domain,
-        {{ masked(path_on_host()) }} as page_path,
+        {{ masked(page_path_on_host()) }} as page_path,
         case when is_page_view then {{ page_key() }} end as page_key
     from placed
 ),

@@ -31,7 +31,7 @@ days as (
         {% endfor -%}
         max(batch_number) as batch_number
     from file_contents
-    where {{ of_projects("project_id") }}
+    where {{ is_of_chosen_project("project_id") }}
     group by 1, 2
 ),
 

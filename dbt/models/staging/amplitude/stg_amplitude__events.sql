@@ -30,7 +30,7 @@ identified as (
             and landed.amplitude_id = identities.amplitude_id
     where
         removed_rows.landed_row_id is null
-        and {{ of_projects("landed.project_id") }}
+        and {{ is_of_chosen_project("landed.project_id") }}
 ),
 
 keyed as (

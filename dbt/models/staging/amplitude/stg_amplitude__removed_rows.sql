@@ -31,7 +31,8 @@
         ~ " where hour_export_count > 1 and batch_number > " ~ watermark()
     ).columns[0].values() %}
     {% if exchanged_files %}
-        {% set is_new = "(" ~ is_new ~ " or landed.landing_key " ~ in_or_between(exchanged_files) ~ ")" %}
+        {% set exchanged = " or landed.landing_key " ~ in_or_between(exchanged_files) %}
+        {% set is_new = "(" ~ is_new ~ exchanged ~ ")" %}
     {% endif %}
     {% set news = "select 1 from " ~ landed ~ " as landed where " ~ is_new ~ " limit 1" %}
     {% set has_news = run_query(news).rows | length > 0 %}

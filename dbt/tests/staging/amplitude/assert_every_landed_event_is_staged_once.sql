@@ -12,7 +12,7 @@ landed as (
     where
         base.is_parsed
         and coalesce(files.is_current, true)
-        and {{ of_projects("base.project_id") }}
+        and {{ is_of_chosen_project("base.project_id") }}
 ),
 
 staged as (

@@ -70,8 +70,8 @@
         incremental_strategy="append",
         pre_hook=[
             "{{ find_new_files('events') }}",
-            "{{ keep_whole_files() }}",
-            "{{ note_file_times() }}",
+            "{{ skip_truncated_files() }}",
+            "{{ set_file_times() }}",
         ],
         post_hook={"sql": "{{ number_new_rows() }}", "transaction": false},
     )
@@ -93,7 +93,7 @@ parsed as (
     -- by row, because Snowpipe may load a large file in several transactions
     where {{ is_landed_file("events") }}
     {% if is_incremental() -%}
-        and {{ is_not_loaded(source("amplitude", "events")) }}
+        and {{ is_new_row(source("amplitude", "events")) }}
     {%- endif %}
     {% if target.type == "snowflake" -%}
         -- a row is there twice if a file was copied by hand besides the pipe

@@ -1,1 +1,0 @@
-{%- macro hash_salt() -%} {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "hash_salt")) }} {%- endmacro -%}
