@@ -237,9 +237,9 @@ def test_macros_have_short_lines(path):
         assert not re.search(r"\{\{-?[^\s-]|\{%-?[^\s-]", line), f"{path}:{number}"
 
 
-# A definition is rendered by a hook (macros/incremental/definitions.sql), in which neither
-# ref() nor source() can be called and no model is being built. Only these macros may know
-# the difference: what they leave out is data, not definition.
+# A hook renders definitions (macros/incremental/definitions.sql): it can call neither
+# ref() nor source(), and no model is being built. Only these macros may know the
+# difference: what they leave out is data, not definition.
 KNOW_THE_HOOK = {"batch_number", "is_incremental", "only_project_of_merges"}
 CALL_REF = {"get_incremental_replace_sql"}
 QUERY_DATA = {"traffic_of", "only_project_of_merges"}

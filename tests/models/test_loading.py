@@ -671,9 +671,6 @@ PLANTED = {
     f" select min(landed_row_id) as landed_row_id, true as is_removed from {STAGED}",
     "assert_every_landed_row_is_staged_or_removed": f"insert into {REMOVED} by name"
     f" select min(landed_row_id) as landed_row_id, true as is_removed from {REMOVED}",
-    "assert_every_staged_event_is_in_the_events_mart": "create or replace view"
-    " amplitude.amplitude__events as"
-    f" select * from {STAGED} where event_type != 'Till Sale'",
     "assert_every_event_of_a_session_is_counted_in_it": "delete from"
     " amplitude.amplitude__sessions where session_number = 2",
     "assert_every_event_is_counted_on_its_day": "update"

@@ -70,21 +70,21 @@
         | replace("/", "~1")) }})
 {%- endmacro -%}
 
-{%- macro object_of_columns(columns) -%}
-    {{ return(adapter.dispatch("object_of_columns")(columns)) }}
+{%- macro to_object(columns) -%}
+    {{ return(adapter.dispatch("to_object")(columns)) }}
 {%- endmacro -%}
 
-{%- macro duckdb__object_of_columns(columns) -%}
+{%- macro duckdb__to_object(columns) -%}
     { {%- for column in columns %}'{{ column }}': {{ column }}{{ ", "
         if not loop.last }}{% endfor -%} }
 {%- endmacro -%}
 
-{%- macro snowflake__object_of_columns(columns) -%}
+{%- macro snowflake__to_object(columns) -%}
     object_construct({% for column in columns %}'{{ column }}', {{ column }}{{ ", "
         if not loop.last }}{% endfor %})
 {%- endmacro -%}
 
-{%- macro columns_of_object(object, columns, prefix="") -%}
+{%- macro columns_of(object, columns, prefix="") -%}
     {%- for column in columns -%}
         {{ object }}['{{ column }}']::varchar as {{ prefix }}{{ column }}{{ ",\n        "
             if not loop.last }}

@@ -81,10 +81,8 @@ affected as (
         on
             changed.project_id = owners.project_id
             and changed.unmerged_user_id = owners.amplitude_id
-    {% if not is_incremental() -%}
-        -- a rebuild of this model rebuilds its readers too
-        where false
-    {%- endif %}
+    -- a rebuild of this model rebuilds its readers too
+    where {{ "true" if is_incremental() else "false" }}
 ),
 
 keyed as (

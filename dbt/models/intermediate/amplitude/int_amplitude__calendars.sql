@@ -28,7 +28,9 @@ hours as (
         upload_hour_started_at,
         upload_hour_started_at as file_hour_started_at
     from loaded_files
-    where upload_hour_started_at is not null and {{ is_of_chosen_project("project_id") }}
+    where
+        upload_hour_started_at is not null
+        and {{ is_of_chosen_project("project_id") }}
 ),
 
 -- one row per project that has files

@@ -25,9 +25,9 @@ events as (
     where
         is_counted
         and amplitude_session_id is not null
-        {% if is_incremental() -%}
-            and {{ is_of_affected_session(affected_activity, session_hours) }}
-        {%- endif %}
+    {% if is_incremental() -%}
+        and {{ is_of_affected_session(affected_activity, session_hours) }}
+    {%- endif %}
 ),
 
 -- one row per event of a session

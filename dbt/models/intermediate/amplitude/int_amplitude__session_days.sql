@@ -48,9 +48,9 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         is_counted
-        {% if is_incremental() -%}
-            and {{ is_of_affected_session_day(affected_session_days) }}
-        {%- endif %}
+    {% if is_incremental() -%}
+        and {{ is_of_affected_session_day(affected_session_days) }}
+    {%- endif %}
 ),
 
 -- one row per event, with its place in the session by the client's clock and in the
@@ -115,12 +115,12 @@ days as (
         max(life_key) as last_key,
         max(properties_key) as properties_key,
         max(identified_key) as identified_key,
-        min_by({{ object_of_columns(event_columns) }}, session_key) as first_event,
-        max_by({{ object_of_columns(event_columns) }}, life_key) as last_event,
-        min_by({{ object_of_columns(page_columns) }}, page_view_key) as entry_page,
-        max_by({{ object_of_columns(page_columns) }}, page_view_key) as exit_page,
-        min_by({{ object_of_columns(referrer_columns) }}, referrer_key) as first_referrer,
-        min_by({{ object_of_columns(campaign_columns) }}, campaign_key) as first_campaign,
+        min_by({{ to_object(event_columns) }}, session_key) as first_event,
+        max_by({{ to_object(event_columns) }}, life_key) as last_event,
+        min_by({{ to_object(page_columns) }}, page_view_key) as entry_page,
+        max_by({{ to_object(page_columns) }}, page_view_key) as exit_page,
+        min_by({{ to_object(referrer_columns) }}, referrer_key) as first_referrer,
+        min_by({{ to_object(campaign_columns) }}, campaign_key) as first_campaign,
         max_by(user_properties, properties_key) as user_properties,
         max_by(amplitude_user_id, identified_key) as amplitude_user_id
     from told
@@ -144,17 +144,17 @@ final as (
         first_client_occurred_at,
         last_client_occurred_at,
         first_key,
-        {{ columns_of_object("first_event", event_columns, "first_") }},
+        {{ columns_of("first_event", event_columns, "first_") }},
         entry_key,
-        {{ columns_of_object("entry_page", page_columns, "entry_") }},
+        {{ columns_of("entry_page", page_columns, "entry_") }},
         exit_key,
-        {{ columns_of_object("exit_page", page_columns, "exit_") }},
+        {{ columns_of("exit_page", page_columns, "exit_") }},
         referrer_key,
-        {{ columns_of_object("first_referrer", referrer_columns) }},
+        {{ columns_of("first_referrer", referrer_columns) }},
         campaign_key,
-        {{ columns_of_object("first_campaign", campaign_columns) }},
+        {{ columns_of("first_campaign", campaign_columns) }},
         last_key,
-        {{ columns_of_object("last_event", event_columns, "last_") }},
+        {{ columns_of("last_event", event_columns, "last_") }},
         properties_key,
         user_properties,
         identified_key

@@ -24,9 +24,9 @@ events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
         is_counted
-        {% if is_incremental() -%}
-            and {{ is_of_affected_session_day(affected_session_days) }}
-        {%- endif %}
+    {% if is_incremental() -%}
+        and {{ is_of_affected_session_day(affected_session_days) }}
+    {%- endif %}
 ),
 
 -- one row per hour, kind of event and upload of a session's day

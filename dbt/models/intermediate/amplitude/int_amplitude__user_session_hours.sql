@@ -1,3 +1,4 @@
+-- noqa: disable=AM04
 {{ config(materialized="view") }}
 
 with

@@ -90,11 +90,11 @@ summed as (
         min(first_occurred_at) as first_occurred_at,
         max(last_occurred_at) as last_occurred_at,
         max_by(amplitude_user_id, identified_key) as amplitude_user_id,
-        min_by({{ object_of_columns(first_columns) }}, first_key) as first_event,
-        min_by({{ object_of_columns(entry_columns) }}, entry_key) as entry_page,
-        max_by({{ object_of_columns(exit_columns) }}, exit_key) as exit_page,
-        min_by({{ object_of_columns(referrer_columns) }}, referrer_key) as first_referrer,
-        min_by({{ object_of_columns(campaign_columns) }}, campaign_key) as first_campaign
+        min_by({{ to_object(first_columns) }}, first_key) as first_event,
+        min_by({{ to_object(entry_columns) }}, entry_key) as entry_page,
+        max_by({{ to_object(exit_columns) }}, exit_key) as exit_page,
+        min_by({{ to_object(referrer_columns) }}, referrer_key) as first_referrer,
+        min_by({{ to_object(campaign_columns) }}, campaign_key) as first_campaign
     from affected_days
     group by 1, 2, 3
 ),
@@ -110,11 +110,11 @@ described as (
         amplitude_user_id,
 
         -- text
-        {{ columns_of_object("first_event", first_columns) | replace(" as first_", " as ") }},
-        {{ columns_of_object("entry_page", entry_columns) }},
-        {{ columns_of_object("exit_page", exit_columns) }},
-        {{ columns_of_object("first_referrer", referrer_columns) }},
-        {{ columns_of_object("first_campaign", campaign_columns) }},
+        {{ columns_of("first_event", first_columns) | replace(" as first_", " as ") }},
+        {{ columns_of("entry_page", entry_columns) }},
+        {{ columns_of("exit_page", exit_columns) }},
+        {{ columns_of("first_referrer", referrer_columns) }},
+        {{ columns_of("first_campaign", campaign_columns) }},
 
         -- numbers
         event_count,

@@ -72,7 +72,7 @@ lives as (
         sum(days.page_view_count)::bigint as page_view_count,
         min(days.first_occurred_at) as first_seen_at,
         max(days.last_occurred_at) as last_seen_at,
-        max_by({{ object_of_columns(last_columns) }}, days.last_key) as last_event,
+        max_by({{ to_object(last_columns) }}, days.last_key) as last_event,
         max_by(days.user_properties, days.properties_key) as user_properties,
         max_by(days.amplitude_user_id, days.identified_key) as amplitude_user_id
     from days
@@ -137,8 +137,8 @@ visits as (
             as average_seconds_between_sessions,
         min(started_at) as first_session_started_at,
         max(started_at) as last_session_started_at,
-        min_by({{ object_of_columns(source_columns) }}, source_number) as first_touch,
-        max_by({{ object_of_columns(source_columns) }}, source_number) as last_touch
+        min_by({{ to_object(source_columns) }}, source_number) as first_touch,
+        max_by({{ to_object(source_columns) }}, source_number) as last_touch
     from sourced
     group by 1, 2
 ),
@@ -153,9 +153,9 @@ final as (
 
         -- text
         nullif(habits.first_event_type, '') as first_event_type,
-        {{ columns_of_object("visits.first_touch", source_columns, "first_touch_") }},
-        {{ columns_of_object("visits.last_touch", source_columns, "last_touch_") }},
-        {{ columns_of_object("lives.last_event", last_columns) }},
+        {{ columns_of("visits.first_touch", source_columns, "first_touch_") }},
+        {{ columns_of("visits.last_touch", source_columns, "last_touch_") }},
+        {{ columns_of("lives.last_event", last_columns) }},
 
         -- numbers
         lives.event_count,

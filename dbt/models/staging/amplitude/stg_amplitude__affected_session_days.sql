@@ -50,10 +50,8 @@ affected as (
         {{ reporting_date("occurred_at") }} as event_date,
         event_type
     from changed_rows
-    {% if not is_incremental() -%}
-        -- a rebuild of this model rebuilds its readers too
-        where false
-    {%- endif %}
+    -- a rebuild of this model rebuilds its readers too
+    where {{ "true" if is_incremental() else "false" }}
 ),
 
 keyed as (

@@ -90,8 +90,8 @@ credited_touches as (
         results.user_id,
         results.attributed_date,
         results.revenue,
-        min_by({{ object_of_columns(sources) }}, touches.touch_key) as first_touch,
-        max_by({{ object_of_columns(sources) }}, touches.touch_key) as last_touch
+        min_by({{ to_object(sources) }}, touches.touch_key) as first_touch,
+        max_by({{ to_object(sources) }}, touches.touch_key) as last_touch
     from results
     left join touches
         on
@@ -113,7 +113,7 @@ credited as (
         attributed_date,
         revenue,
         '{{ touch }}' as touch,
-        {{ columns_of_object(touch ~ "_touch", sources) }}
+        {{ columns_of(touch ~ "_touch", sources) }}
     from credited_touches
     {{ "union all" if not loop.last }}
     {% endfor %}
