@@ -26,12 +26,25 @@
         "file": local_md5(without_comments(code)),
         "variables": hashes_of_variables(),
         "is_volatile": is_volatile(without_comments(sql)),
+        "documentation": hash_of_documentation(node),
     }) }}
 {%- endmacro -%}
 
 {%- macro seed_definition(node) -%}
     {{ return({"sql": node.checksum.checksum, "file": node.checksum.checksum, "variables": {},
-        "is_volatile": false}) }}
+        "is_volatile": false,
+        "documentation": hash_of_documentation(node),
+    }) }}
+{%- endmacro -%}
+
+{#- Only where descriptions are written into the warehouse. -#}
+{%- macro hash_of_documentation(node) -%}
+    {%- if not node.config.persist_docs.get("relation") -%}{{ return("") }}{%- endif -%}
+    {%- set texts = [node.description] -%}
+    {%- for name, column in node.columns.items() -%}
+        {%- do texts.append(name ~ ": " ~ column.description) -%}
+    {%- endfor -%}
+    {{ return(local_md5(texts | join("\n"))) }}
 {%- endmacro -%}
 
 {%- macro name_of_ref(name) -%}{{ return(name) }}{%- endmacro -%}

@@ -61,7 +61,24 @@
             {%- do missed.append(name) -%}
         {%- endif -%}
     {%- endfor -%}
-    {{ return(record is not none and definition and not definition.is_volatile and not missed) }}
+    {%- if not record or not definition or definition.is_volatile or has_new_descriptions() -%}
+        {{ return(false) }}
+    {%- endif -%}
+    {{ return(not missed) }}
+{%- endmacro -%}
+
+{%- macro has_new_descriptions() -%}
+    {%- set plan = build_plan() -%}
+    {%- set record, definition = plan.records.get(model.name), plan.definitions.get(model.name) -%}
+    {%- set recorded = record.definition.documentation if record else none -%}
+    {{ return(not definition or definition.documentation != recorded) }}
+{%- endmacro -%}
+
+{#- dbt's own, left out where the descriptions in the warehouse are already these. -#}
+{%- macro persist_docs(relation, model, for_relation=true, for_columns=true) -%}
+    {%- if not is_incremental() or has_new_descriptions() -%}
+        {{ return(dbt.persist_docs(relation, model, for_relation, for_columns)) }}
+    {%- endif -%}
 {%- endmacro -%}
 
 {%- macro has_appended_nothing() -%}
