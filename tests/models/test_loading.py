@@ -670,9 +670,11 @@ PLANTED = {
         "assert_every_event_of_the_ledger_is_loaded": f"delete from {BASE}"
         " where file_row_number = 1 and landing_key like '%/2026-01-14/05/%'",
         "assert_every_landed_event_is_staged_once": f"insert into {REMOVED} by name"
-        f" select min(landed_row_id) as landed_row_id, true as is_removed from {STAGED}",
+        f" select min(landed_row_id) as landed_row_id, true as is_removed"
+        f" from {STAGED}",
         "assert_every_landed_row_is_staged_or_removed": f"insert into {REMOVED} by name"
-        f" select min(landed_row_id) as landed_row_id, true as is_removed from {REMOVED}",
+        f" select min(landed_row_id) as landed_row_id, true as is_removed"
+        f" from {REMOVED}",
     },
     "marts": {
         "assert_every_event_of_a_session_is_counted_in_it": "delete from"
@@ -690,11 +692,13 @@ PLANTED = {
         " where repeat_click_id ="
         " (select min(repeat_click_id) from amplitude.amplitude__repeat_clicks)",
         "assert_every_earning_event_is_of_one_purchase": "delete from"
-        " amplitude_intermediate.int_amplitude__purchases where event_type = 'Till Sale'",
+        " amplitude_intermediate.int_amplitude__purchases"
+        " where event_type = 'Till Sale'",
     },
     "analyses": {
         "assert_every_active_user_is_in_one_state": "update"
-        " amplitude.amplitude__lifecycle set dormant_user_count = dormant_user_count + 1"
+        " amplitude.amplitude__lifecycle"
+        " set dormant_user_count = dormant_user_count + 1"
         " where period = 'day' and period_started_date = '2026-01-14'",
         "assert_every_user_is_in_one_cohort": "update amplitude.amplitude__retention"
         " set cohort_user_count = cohort_user_count - 1"
