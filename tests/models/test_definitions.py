@@ -193,3 +193,26 @@ def test_what_reads_a_rebuilt_model_is_rebuilt_whenever_it_is_built(warehouse):
     output = run(warehouse)
     assert "Rebuilding" in output
     assert_equal_to_a_full_refresh(warehouse)
+
+
+def test_rows_of_a_killed_build_are_not_forgotten(warehouse):
+    """Although a partial build comes before the next whole one, which finds nothing."""
+    land(EXPORT_DIR, warehouse.landing, "START=2026-01-14", "END=2026-01-14")
+    warehouse.kill_run(after=8)
+    warehouse.run("--select", "amplitude__periods", "stg_amplitude__upload_hours")
+    run(warehouse)
+    assert_equal_to_a_full_refresh(warehouse)
+
+
+def test_a_model_that_comes_back_is_rebuilt(warehouse):
+    """What was affected in the meantime is no longer known."""
+    path = "models/marts/amplitude/amplitude__repeat_clicks.sql"
+    reader = "tests/marts/amplitude/assert_every_repeated_event_is_counted_once.sql"
+    (warehouse.project / reader).unlink()
+    edit(warehouse, path, "config(\n", "config(\n        enabled=false,\n")
+    land(EXPORT_DIR, warehouse.landing, "START=2026-01-14", "END=2026-01-15")
+    run(warehouse)
+    run(warehouse)
+    edit(warehouse, path, "        enabled=false,\n", "")
+    run(warehouse)
+    assert_equal_to_a_full_refresh(warehouse)

@@ -10,11 +10,17 @@
     {{ return(record.batch_number if record else 0) }}
 {%- endmacro -%}
 
-{#- The lowest watermark of the models that read this one. -#}
-{%- macro lowest_watermark_of_readers() -%}
+{#- The lowest watermark of the models that read this one, also through views. Those that
+    are not recorded are rebuilt. -#}
+{%- macro lowest_watermark_of_readers(id=none) -%}
     {%- set records, watermarks = build_plan().records, [] -%}
-    {%- for node in tracked_nodes() if model.unique_id in node.depends_on.nodes -%}
-        {%- do watermarks.append(records[node.name].batch_number) if node.name in records -%}
+    {%- for node in tracked_nodes(with_ephemeral=true)
+        if (id or model.unique_id) in node.depends_on.nodes -%}
+        {%- if node.config.materialized in ["view", "ephemeral"] -%}
+            {%- do watermarks.append(lowest_watermark_of_readers(node.unique_id)) -%}
+        {%- elif node.name in records -%}
+            {%- do watermarks.append(records[node.name].batch_number) -%}
+        {%- endif -%}
     {%- endfor -%}
     {{ return(watermarks | min if watermarks else batch_number()) }}
 {%- endmacro -%}

@@ -4,11 +4,12 @@
     {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "model_batches")) }}
 {%- endmacro -%}
 
-{%- macro tracked_nodes() -%}
+{%- macro tracked_nodes(with_ephemeral=false) -%}
     {%- set nodes = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ["model", "seed"] -%}
         {%- set is_ours = node.package_name == project_name -%}
-        {%- do nodes.append(node) if is_ours and node.config.materialized != "ephemeral" -%}
+        {%- set is_stored = with_ephemeral or node.config.materialized != "ephemeral" -%}
+        {%- do nodes.append(node) if is_ours and is_stored -%}
     {%- endfor -%}
     {{ return(nodes) }}
 {%- endmacro -%}
@@ -74,8 +75,12 @@
         {%- endfor -%}
         {%- do plan_rebuilds(plan, selected) -%}
         {%- do say_rebuilds(plan) -%}
-        {%- set names = plan.definitions if flags.EMPTY or flags.SAMPLE else plan.rebuilt -%}
-        {%- do forget_records(plan, names.keys() | select("in", plan.records) | list) -%}
+        {%- set is_empty = flags.EMPTY or flags.SAMPLE -%}
+        {%- set forgotten = (plan.definitions if is_empty else plan.rebuilt).keys() | list -%}
+        {#- Nothing waits for a model that is gone; if it comes back, it is rebuilt. -#}
+        {%- set known = tracked_nodes() | map(attribute="name") | list -%}
+        {%- do forgotten.extend(plan.records.keys() | reject("in", known)) -%}
+        {%- do forget_records(plan, forgotten | select("in", plan.records) | list) -%}
     {%- endif -%}
 {%- endmacro -%}
 

@@ -81,17 +81,21 @@
     {%- endif -%}
 {%- endmacro -%}
 
+{#- Rows of a build that died count too: no model has processed them. -#}
 {%- macro has_appended_nothing() -%}
     {%- if model.config.incremental_strategy == "append" and "batch_number()" in model.raw_code -%}
-        {%- set new_rows = " where batch_number = " ~ batch_number() ~ " limit 1" -%}
+        {%- set new_rows = " where batch_number > " ~ watermark() ~ " limit 1" -%}
         {{ return(not run_query("select 1 from " ~ this ~ new_rows).rows) }}
     {%- endif -%}
     {{ return(false) }}
 {%- endmacro -%}
 
-{#- dbt's switch for building a model whole, on for what the build plan rebuilds. -#}
+{#- dbt's switch for building a model whole, on for what the build plan rebuilds. A model
+    with the setting `full_refresh: false` is never rebuilt, as in dbt. -#}
 {%- macro should_full_refresh() -%}
-    {{ return(dbt.should_full_refresh() or (execute and model.name in build_plan().rebuilt)) }}
+    {%- set is_rebuilt = execute and model.name in build_plan().rebuilt -%}
+    {%- set may_be = config.get("full_refresh") is not false -%}
+    {{ return(dbt.should_full_refresh() or (is_rebuilt and may_be)) }}
 {%- endmacro -%}
 
 {#- dbt's own; but the hook that renders definitions has no model at hand. -#}
