@@ -3,10 +3,13 @@
 import datetime
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
@@ -42,6 +45,10 @@ def land(export_dir: Path, landing: Path, *window: str) -> None:
     assert run.returncode == 0, run.stdout
 
 
+# What dbt has parsed in this process, by the variables given to it.
+PARSED: dict[str, Path] = {}
+
+
 @dataclass
 class Warehouse:
     """A warehouse on one of the targets, and what it takes to build and ask it."""
@@ -52,6 +59,7 @@ class Warehouse:
     ask: Callable[[str], tuple[list[str], list[tuple]]]
     settings: dict[str, str] = field(default_factory=dict)
     project: Path = REPOSITORY / "dbt"
+    parses_once: bool = False
 
     def build(self, *arguments: str) -> str:
         """`make dbt-build`; returns what it printed, fails if it failed."""
@@ -68,9 +76,8 @@ class Warehouse:
         assert run.returncode == 0, run.stdout
 
     def make(self, target: str, *arguments: str) -> subprocess.CompletedProcess:
-        return make(
-            target, f"ARGS={' '.join(arguments)}", environment=self.environment()
-        )
+        with self.parsed_project(arguments) as environment:
+            return make(target, f"ARGS={' '.join(arguments)}", environment=environment)
 
     def run(self, *arguments: str) -> None:
         """`dbt build`, without tests."""
@@ -82,15 +89,16 @@ class Warehouse:
 
     def dbt(self, *arguments: str) -> str:
         """A command of dbt; returns what it printed, fails if it failed."""
-        run = subprocess.run(
-            [DBT_COMMAND, "--no-use-colors", *arguments],
-            cwd=REPOSITORY,
-            env=os.environ | self.environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            timeout=600,
-        )
+        with self.parsed_project(arguments) as environment:
+            run = subprocess.run(
+                [DBT_COMMAND, "--no-use-colors", *arguments],
+                cwd=REPOSITORY,
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                timeout=600,
+            )
         assert run.returncode == 0, run.stdout
         return run.stdout
 
@@ -110,6 +118,35 @@ class Warehouse:
                 pass
             run.kill()
         assert run.returncode == -signal.SIGKILL
+
+    @contextmanager
+    def parsed_project(self, arguments: Sequence[str]) -> Iterator[dict[str, str]]:
+        """The environment of a command of dbt that need not parse the whole project.
+
+        dbt keeps what it has parsed in its target folder, for the same variables and
+        the same path of the warehouse. So all warehouses of this process have one path,
+        through a link to the folder, and the first leaves what it parsed to the others.
+        """
+        environment = self.environment()
+        if not self.parses_once or self.project != REPOSITORY / "dbt":
+            yield environment
+            return
+        warehouse = Path(self.settings["WAREHOUSE"])
+        link = Path(tempfile.gettempdir()) / f"warehouse-{os.getpid()}"
+        link.unlink(missing_ok=True)
+        link.symlink_to(warehouse.parent, target_is_directory=True)
+        given = " ".join(arguments).partition("--vars")[2]
+        kept = PARSED.setdefault(given, Path(tempfile.mkdtemp()) / "parsed.msgpack")
+        parsed = Path(environment["DBT_TARGET_PATH"]) / "partial_parse.msgpack"
+        if kept.exists() and not parsed.exists():
+            parsed.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(kept, parsed)
+        try:
+            yield environment | {"WAREHOUSE": str(link / warehouse.name)}
+        finally:
+            link.unlink()
+            if parsed.exists() and not kept.exists():
+                shutil.copy(parsed, kept)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -174,7 +211,7 @@ def open_duckdb(landing: Path, folder: Path) -> Warehouse:
             return [column[0] for column in cursor.description], cursor.fetchall()
 
     settings = {"WAREHOUSE": str(path)}
-    return Warehouse("duckdb", landing, folder, ask, settings)
+    return Warehouse("duckdb", landing, folder, ask, settings, parses_once=True)
 
 
 def open_snowflake(landing: Path, folder: Path, variables: dict[str, str]) -> Warehouse:
