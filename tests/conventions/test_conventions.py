@@ -240,7 +240,12 @@ def test_macros_have_short_lines(path):
 # A hook renders definitions (macros/incremental/definitions.sql): it can call neither
 # ref() nor source(), and no model is being built. Only these macros may know the
 # difference: what they leave out is data, not definition.
-KNOW_THE_HOOK = {"batch_number", "is_incremental", "only_project_of_merges"}
+KNOW_THE_HOOK = {
+    "batch_number",
+    "is_incremental",
+    "only_project_of_merges",
+    "watermark",
+}
 CALL_REF = {"get_incremental_replace_sql"}
 QUERY_DATA = {"traffic_of", "only_project_of_merges"}
 

@@ -110,3 +110,11 @@ def test_the_lock_can_be_overridden(warehouse):
     first.communicate()
     code, output = finish(start(warehouse, "other", override_build_lock=True))
     assert code == 0, output
+    assert warehouse.value(HOLDER) is None
+    # A build that stops before it has begun does not hold it either.
+    changed = {"too_large_hours_accepted": ["7/2026-01-31 05:00:00"]}
+    stopped = start(warehouse, "stopped", rebuild_changed_models=False, **changed)
+    code, output = finish(stopped)
+    assert code != 0
+    assert "stg_amplitude__upload_hours (the variable too_large_hours" in output
+    assert warehouse.value(HOLDER) is None

@@ -4,9 +4,11 @@
     {{ return(build_plan().batch_number if execute and model.resource_type != "operation" else 0) }}
 {%- endmacro -%}
 
-{#- The last batch that the model's rows hold. Rows of later batches are new to it. -#}
+{#- The last batch that the model's rows hold. Rows of later batches are new to it. It is no
+    part of a model's definition. -#}
 {%- macro watermark(name=none) -%}
-    {%- set record = build_plan().records.get(name or model.name) if execute -%}
+    {%- set is_known = execute and (name or model.resource_type != "operation") -%}
+    {%- set record = build_plan().records.get(name or model.name) if is_known -%}
     {{ return(record.batch_number if record else 0) }}
 {%- endmacro -%}
 

@@ -61,18 +61,22 @@
     {{ return(records) }}
 {%- endmacro -%}
 
-{#- At the start of a build: decide which models are rebuilt, say why, and forget their
-    records, so that the next build rebuilds them again if this one dies. -#}
+{#- At the start of a build: take the lock, decide which models are rebuilt, say why, and
+    forget their records, so that the next build rebuilds them again if this one dies.
+    Definitions come first: a model that does not compile fails before the lock is held. -#}
 {%- macro plan_build() -%}
     {%- if execute and is_recorded_command() -%}
-        {%- do create_model_batches() -%}
-        {%- set plan, selected = build_plan(), [] -%}
+        {%- set selected, definitions = [], {} -%}
         {%- for node in tracked_nodes() if node.unique_id in selected_resources -%}
             {%- do selected.append(node) -%}
             {%- set is_seed = node.resource_type == "seed" -%}
             {%- set definition = seed_definition(node) if is_seed else model_definition(node) -%}
-            {%- do plan.definitions.update({node.name: definition}) -%}
+            {%- do definitions.update({node.name: definition}) -%}
         {%- endfor -%}
+        {%- do acquire_build_lock() -%}
+        {%- do create_model_batches() -%}
+        {%- set plan = build_plan() -%}
+        {%- do plan.definitions.update(definitions) -%}
         {%- do plan_rebuilds(plan, selected) -%}
         {%- do say_rebuilds(plan) -%}
         {%- set is_empty = flags.EMPTY or flags.SAMPLE -%}
@@ -150,6 +154,7 @@
             ~ " (" ~ reason ~ ")") -%}
     {%- endfor -%}
     {%- if lines and not var("rebuild_changed_models") -%}
+        {%- do release_build_lock() -%}
         {{ exceptions.raise_compiler_error(
             "These models have to be rebuilt, and the models that read them: " ~ lines | join("; ")
             ~ ". The variable rebuild_changed_models is false, so the build stops. Rebuild them"
