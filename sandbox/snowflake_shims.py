@@ -9,6 +9,7 @@ goes and nothing else changes.
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import re
@@ -608,6 +609,11 @@ async def login(request: Request) -> JSONResponse:
         refused = {"data": details, "code": "390189", "message": message}
         return JSONResponse(refused | {"success": False})
     answer = json.loads((await fakesnow.server.login_request(request)).body)
+    body = await request.body()
+    if request.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    connection = fakesnow.server.sessions[answer["data"]["token"]]
+    connection.user = json.loads(body)["data"].get("LOGIN_NAME", "")
     answer["data"]["masterToken"] = answer["data"]["token"]
     answer["data"]["validityInSeconds"] = 36000
     answer["data"]["masterValidityInSeconds"] = 36000
