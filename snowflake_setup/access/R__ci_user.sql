@@ -26,5 +26,9 @@ create user if not exists {{ ci_user }}
     alter user {{ ci_user }} unset workload_identity;
 {% endif %}
 
+-- An error in a transaction undoes it all: no client that goes on after the error can
+-- commit half of it.
+alter user {{ ci_user }} set transaction_abort_on_error = true;
+
 grant role {{ loader_role }} to user {{ ci_user }};
 grant role {{ transformer_role }} to user {{ ci_user }};
