@@ -260,6 +260,8 @@ def comment_on_columns(cursor: Cursor, match: re.Match) -> list[str]:
     ] + [DONE]
 
 
+ALREADY_EXISTS = re.compile(r'(?:Table|View) with name "(\w+)" already exists')
+
 # Patterns of statements to refuse, each once: faults that a test puts in a build's way.
 faults: list[re.Pattern] = []
 
@@ -279,7 +281,12 @@ def execute(original: Callable, cursor: Cursor, command: str, *args: Any, **kw: 
     for statement in statements:
         try:
             original(cursor, statement, *args, **kw)
-        except Error:
+        except Error as error:
+            if existing := ALREADY_EXISTS.search(error.msg or ""):
+                message = (
+                    f"SQL compilation error:\nObject '{existing[1]}' already exists."
+                )
+                raise refusal(message, 2002, "42710") from error
             raise
         except Exception as error:  # tell which, before the server hides it
             raise refusal(f"fakesnow: {type(error).__name__}: {error}") from error

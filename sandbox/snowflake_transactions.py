@@ -8,7 +8,9 @@ What remains different: within a transaction a statement sees what was committed
 the transaction began, not before the statement (DuckDB has no READ COMMITTED). After
 an error DuckDB cannot go on, so the statements that have succeeded are run again in a
 new transaction, which gives other values of random() and the like, and sees what others
-have committed meanwhile. Sessions with AUTOCOMMIT = FALSE are left to fakesnow.
+have committed meanwhile. The same happens while a transaction waits for another, which
+so can take the locks of the one that waits. Sessions with AUTOCOMMIT = FALSE are left
+to fakesnow.
 """
 
 from __future__ import annotations
@@ -104,45 +106,48 @@ def execute(original: Callable, cursor: Cursor, command: str, *args: Any, **kw: 
     if not transaction or kind == "ddl":
         return wait_for_lock(original, cursor, command, *args, **kw)
     try:
-        original(cursor, command, *args, **kw)
+        wait_for_lock(original, cursor, command, *args, **kw)
     except Error:
         if aborts_on_error(cursor):
             transaction.is_aborted = True
         else:
-            restore(original, cursor, transaction)
+            restore(original, cursor)
         raise
     if kind == "dml":
         transaction.statements.append((command, args, kw))
     return cursor
 
 
-def restore(original: Callable, cursor: Cursor, transaction: Transaction) -> None:
-    """DuckDB has aborted the transaction: begin another with the same statements."""
+def restore(original: Callable, cursor: Cursor) -> None:
+    """If DuckDB has aborted the transaction: begin another with the same statements."""
+    transaction = transaction_of(cursor)
     try:
         cursor._duck_conn.execute("select 1")
-        return
     except duckdb.TransactionException:
         original(cursor, "rollback")
-    original(cursor, "begin")
-    for command, args, kw in transaction.statements:
-        original(cursor, command, *args, **kw)
+        original(cursor, "begin")
+        for command, args, kw in transaction.statements if transaction else ():
+            original(cursor, command, *args, **kw)
 
 
 def wait_for_lock(
     original: Callable, cursor: Cursor, command: str, *args: Any, **kw: Any
 ):
     """A statement waits until another session has committed what it wants to change;
-    DuckDB raises at once. Only outside of explicit transactions: within one, DuckDB
-    would never see what was committed."""
+    DuckDB raises at once."""
     gives_up_at = time.monotonic() + LOCK_TIMEOUT
+    is_waiting = False
     while True:
         try:
+            if is_waiting and transaction_of(cursor):
+                restore(original, cursor)
             return original(cursor, command, *args, **kw)
         except Error as error:
             conflicts = "conflict" in str(error).lower()
             is_of_duckdb = isinstance(error.__cause__, duckdb.TransactionException)
             if not (conflicts and is_of_duckdb) or time.monotonic() > gives_up_at:
                 raise
+        is_waiting = True
         time.sleep(0.02)
 
 

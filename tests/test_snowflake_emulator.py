@@ -505,6 +505,21 @@ def test_a_statement_waits_for_the_transaction_that_writes_its_rows(session, var
     assert committed(variables) == [20]
 
 
+def test_transactions_that_write_the_same_rows_run_one_after_the_other(
+    session, variables
+):
+    """No update is lost."""
+    session.execute(INSERT.format(0))
+    update = "update analytics.transactions.t set n = n + 1"
+    with ThreadPoolExecutor(6) as pool:
+        list(
+            pool.map(
+                lambda _: run(variables, "begin", update, update, "commit"), range(6)
+            )
+        )
+    assert committed(variables) == [12]
+
+
 BLOCK = """
 begin
     begin transaction;
