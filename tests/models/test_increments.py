@@ -6,7 +6,6 @@ import re
 import shutil
 from collections import Counter
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 
@@ -280,24 +279,6 @@ def test_increments_equal_a_full_refresh_on_snowflake(few, on_emulator, tmp_path
     duckdb_warehouse.run()
     found = differences(all_contents(on_emulator), all_contents(duckdb_warehouse))
     assert not found, told(found)
-
-
-@on_snowflake
-def test_a_second_build_does_not_begin(on_emulator):
-    """Until it is said that the first is dead, or has been for half a day."""
-    build = ["--select", "base_amplitude__ledger_lines", "--exclude-resource-type"]
-    build += ["test"]
-    began = "insert into amplitude_staging.running_builds values ('other', '{}')"
-    now = datetime.now(UTC).replace(tzinfo=None)
-    on_emulator.ask(began.format(now - timedelta(minutes=5)))
-    refused = on_emulator.try_build(*build)
-    assert refused.returncode != 0
-    assert "Another build of amplitude began at" in refused.stdout
-    assert "other_build_is_dead: true" in refused.stdout
-    on_emulator.build(*build, "--vars", "'{other_build_is_dead: true}'")
-    on_emulator.ask(began.format(now - timedelta(hours=13)))
-    on_emulator.build(*build)
-    assert on_emulator.rows("select * from amplitude_staging.running_builds") == []
 
 
 # Faults that one build shows, each by what the model forgets: the text that goes, and

@@ -65,7 +65,8 @@ RIGHT = {
     "projects": [[], ["100500123"], [100500123]],
     "unparsed_lines_allowed": [0, 12000],
     "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
-    "other_build_is_dead": [True, False],
+    "build_lock_minutes": [0.05, 60],
+    "override_build_lock": [True, False],
     "attribution_window_days": [0, 30, 1.5],
     "longest_session_hours": [0.5, 24],
     "drift_share_allowed": [0, 0.05, 1],
@@ -124,7 +125,8 @@ WRONG = {
         ["100500123/2026-01-31"],
         None,
     ],
-    "other_build_is_dead": ["yes", 1, None],
+    "build_lock_minutes": [0, None, *NUMBERS],
+    "override_build_lock": ["yes", 1, None],
     "attribution_window_days": [None, *NUMBERS],
     "longest_session_hours": [0, None, *NUMBERS],
     "drift_share_allowed": [None, "0.05", True, -0.1, 1.1, 5],
@@ -370,7 +372,8 @@ OTHER = {
     "report_minimum_users": 50,
     "unparsed_lines_allowed": 2,
     "too_large_hours_accepted": ["100500123/2026-01-14 05:00:00"],
-    "other_build_is_dead": True,
+    "build_lock_minutes": 30,
+    "override_build_lock": True,
     "attribution_window_days": 1,
     "funnels": {
         "look": {
@@ -392,8 +395,8 @@ OTHER = {
 }
 AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo"}
 # Each build takes half a minute, so variables that rarely affect the same rows share
-# one. No model reads other_build_is_dead, which test_increments.py covers, and
-# report_minimum_users, which test_rules.py covers.
+# one. No model reads the variables of the build lock, which test_build_lock.py
+# covers, and report_minimum_users, which test_rules.py covers.
 SHARED = {
     "rows": ["duplicate_window_days", "excluded_traffic", "projects"],
     "people": ["inactive_event_types", "personal_columns", "use_merges"],
@@ -477,7 +480,8 @@ def copy_of_sample(sample_duckdb: Warehouse, tmp_path: Path) -> Warehouse:
 def test_every_variable_has_another_value():
     assert OTHER.keys() == RIGHT.keys()
     changed = {name for names in SHARED.values() for name in names}
-    assert changed == RIGHT.keys() - {"other_build_is_dead", "report_minimum_users"}
+    of_no_model = {"build_lock_minutes", "override_build_lock", "report_minimum_users"}
+    assert changed == RIGHT.keys() - of_no_model
 
 
 @pytest.mark.parametrize("case", CASES)

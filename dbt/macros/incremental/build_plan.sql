@@ -133,6 +133,8 @@
         {%- do lines.append(names | sort | join(", ") ~ " (" ~ reason ~ ")") -%}
     {%- endfor -%}
     {%- if lines and not var("rebuild_changed_models") -%}
+        {#- dbt runs no hook after this error. -#}
+        {%- do release_build_lock() -%}
         {{ exceptions.raise_compiler_error(
             "These models have to be rebuilt, and the models that read them: " ~ lines | join("; ")
             ~ ". The variable rebuild_changed_models is false, so the build stops. Rebuild them"

@@ -41,6 +41,7 @@
         {%- endif -%}
         {{ return({"relations": [this]}) }}
     {%- endif -%}
+    {%- do renew_build_lock() -%}
     {%- set relations = materialization() -%}
     {%- do build_plan().changed.update({model.name: true}) if has_changed() -%}
     {{ return(relations) }}
