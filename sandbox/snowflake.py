@@ -27,7 +27,11 @@ import uvicorn
 from fakesnow.instance import FakeSnow
 from starlette.applications import Starlette
 
-from sandbox import snowflake_account, snowflake_shims
+from sandbox import (
+    snowflake_account,
+    snowflake_scripting,  # noqa: F401 (changes fakesnow)
+    snowflake_shims,
+)
 from sandbox.run import run as run_command
 from sandbox.run import split_command
 from sandbox.snowflake_copy import loaded_names

@@ -9,7 +9,7 @@ goes and nothing else changes.
 from __future__ import annotations
 
 import asyncio
-import io
+import gzip
 import json
 import logging
 import re
@@ -29,7 +29,6 @@ import fakesnow.transforms.transforms
 import fakesnow.variables
 import pyarrow
 from snowflake.connector.errors import Error
-from snowflake.connector.util_text import split_statements
 from sqlglot import exp
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -261,6 +260,8 @@ def comment_on_columns(cursor: Cursor, match: re.Match) -> list[str]:
     ] + [DONE]
 
 
+ALREADY_EXISTS = re.compile(r'(?:Table|View) with name "(\w+)" already exists')
+
 # Patterns of statements to refuse, each once: faults that a test puts in a build's way.
 faults: list[re.Pattern] = []
 
@@ -268,31 +269,6 @@ faults: list[re.Pattern] = []
 @replaces(Cursor, "execute")
 def execute(original: Callable, cursor: Cursor, command: str, *args: Any, **kw: Any):
     """Run the statement, or what answers it."""
-    if block := SCRIPTING_BLOCK.match(command):
-        return run_block(cursor, block["body"], *args, **kw)
-    kind = statement_kind(command)
-    is_open = cursor._conn.__dict__.setdefault("open_transaction", [])
-    if kind == "begin" and is_open:
-        return original(cursor, DONE)
-    if kind in DDL and is_open:
-        cursor.execute("commit")
-    try:
-        run_statement(original, cursor, command, *args, **kw)
-    except Error:
-        if is_open:
-            keep_transaction(original, cursor, is_open)
-        raise
-    if kind == "begin" or is_open:
-        is_open.append(command)
-    if kind in ("commit", "rollback"):
-        is_open.clear()
-    return cursor
-
-
-def run_statement(
-    original: Callable, cursor: Cursor, command: str, *args: Any, **kw: Any
-) -> None:
-    """Run a statement, or what answers it; or fail by a fault of a test."""
     for fault in faults:
         if fault.search(command):
             faults.remove(fault)
@@ -305,60 +281,15 @@ def run_statement(
     for statement in statements:
         try:
             original(cursor, statement, *args, **kw)
-        except Error:
+        except Error as error:
+            if existing := ALREADY_EXISTS.search(error.msg or ""):
+                message = (
+                    f"SQL compilation error:\nObject '{existing[1]}' already exists."
+                )
+                raise refusal(message, 2002, "42710") from error
             raise
         except Exception as error:  # tell which, before the server hides it
             raise refusal(f"fakesnow: {type(error).__name__}: {error}") from error
-
-
-# --- Transactions ---------------------------------------------------------------------
-
-# https://docs.snowflake.com/en/sql-reference/transactions: a DDL statement commits the
-# open transaction and runs in its own; BEGIN inside a transaction is ignored; a failed
-# statement leaves the transaction open, with what ran before it.
-DDL = ("alter", "comment", "create", "drop", "grant", "revoke", "truncate", "undrop")
-COMMENTS = re.compile(r"(?:\s+|--[^\n]*\n|/\*.*?\*/)*", re.S)
-SCRIPTING_BLOCK = re.compile(
-    COMMENTS.pattern + r"execute\s+immediate\s+\$\$(?P<body>.*)\$\$\s*;?"
-    r"\s*(?:/\*[^/]*\*/\s*;?\s*)?\Z",
-    re.I | re.S,
-)
-
-
-def statement_kind(command: str) -> str:
-    """The first word of a statement, in lower case."""
-    words = command[COMMENTS.match(command).end() :].split(None, 1)
-    return words[0].rstrip(";").lower() if words else ""
-
-
-def keep_transaction(original: Callable, cursor: Cursor, statements: list[str]) -> None:
-    """After an error DuckDB refuses all but a rollback, so the statements of the
-    transaction run once more."""
-    original(cursor, "rollback")
-    for statement in statements:
-        run_statement(original, cursor, statement)
-
-
-def run_block(cursor: Cursor, body: str, *args: Any, **kw: Any) -> Cursor:
-    """A block of Snowflake Scripting that is one transaction and rolls back on any
-    error. The emulator refuses every other block."""
-    form = (
-        r"\s*begin\s+begin transaction;(?P<statements>.*)\bcommit;\s*exception\s+"
-        r"when other then\s+rollback;\s*raise;\s*end;\s*"
-    )
-    found = re.fullmatch(form, body, re.I | re.S)
-    if not found:
-        raise refusal("The emulator knows only blocks that are one transaction.")
-    statements = split_statements(io.StringIO(found["statements"]))
-    cursor.execute("begin transaction", *args, **kw)
-    try:
-        for statement, _ in statements:
-            if statement.strip():
-                cursor.execute(statement.rstrip().removesuffix(";"), *args, **kw)
-    except Error:
-        cursor.execute("rollback")
-        raise
-    cursor.execute("commit")
     return cursor
 
 
@@ -685,6 +616,11 @@ async def login(request: Request) -> JSONResponse:
         refused = {"data": details, "code": "390189", "message": message}
         return JSONResponse(refused | {"success": False})
     answer = json.loads((await fakesnow.server.login_request(request)).body)
+    body = await request.body()
+    if request.headers.get("Content-Encoding") == "gzip":
+        body = gzip.decompress(body)
+    connection = fakesnow.server.sessions[answer["data"]["token"]]
+    connection.user = json.loads(body)["data"].get("LOGIN_NAME", "")
     answer["data"]["masterToken"] = answer["data"]["token"]
     answer["data"]["validityInSeconds"] = 36000
     answer["data"]["masterValidityInSeconds"] = 36000

@@ -223,6 +223,12 @@ def test_the_ci_user_has_no_password_and_one_role_at_a_time():
     assert "password" not in create
 
 
+def test_a_failed_statement_of_the_ci_user_undoes_its_transaction():
+    """dbt sends no rollback."""
+    found = [s for s in statements("access/R__ci_user.sql") if "transaction" in s]
+    assert found == ["alter user amplitude_ci set transaction_abort_on_error = true"]
+
+
 def test_names_come_from_settings():
     changes = {
         "SNOWFLAKE_RAW_DATABASE": "other_raw",

@@ -8,7 +8,9 @@ import json
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from textwrap import dedent
@@ -390,6 +392,216 @@ def test_a_statement_that_is_sent_again_runs_once(variables):
         assert cursor.fetchall() == [(80000,)]
 
 
+# --- Transactions and Snowflake Scripting ---------------------------------------------
+
+
+@pytest.fixture
+def session(variables):
+    """A session with an empty table t of numbers."""
+    with connect(variables) as connection, connection.cursor() as cursor:
+        cursor.execute("create schema if not exists analytics.transactions")
+        cursor.execute("use schema analytics.transactions")
+        cursor.execute("create or replace table t (n integer)")
+        yield cursor
+
+
+def committed(variables) -> list[int]:
+    """The numbers in t that another session sees."""
+    return [
+        n
+        for (n,) in run(variables, "select n from analytics.transactions.t order by n")
+    ]
+
+
+INSERT, FAILING = "insert into t values ({})", "insert into t select 'text'::integer"
+
+
+@pytest.mark.parametrize(
+    "ddl", ["create table u (n integer)", "alter user if exists x set comment = 'a'"]
+)
+def test_a_ddl_statement_commits_the_open_transaction(session, variables, ddl):
+    session.execute("create or replace table u (n integer)")
+    session.execute("drop table u")
+    run(variables, "create user if not exists x")
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    assert committed(variables) == []
+    session.execute(ddl)
+    assert committed(variables) == [1]
+    session.execute("rollback")
+    session.execute(INSERT.format(2))
+    assert committed(variables) == [1, 2]
+
+
+def test_a_ddl_statement_that_fails_has_committed_too(session, variables):
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    with pytest.raises(ProgrammingError, match="already exists"):
+        session.execute("create table t as select 1 as n")
+    session.execute("rollback")
+    assert committed(variables) == [1]
+
+
+def test_a_second_begin_is_ignored(session, variables):
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    session.execute("begin transaction")
+    session.execute("rollback")
+    assert committed(variables) == []
+
+
+@pytest.mark.parametrize("failing", [FAILING, "select * from absent", "selec 1"])
+def test_a_failed_statement_leaves_the_transaction_open(session, variables, failing):
+    """The example of Snowflake's page about transactions."""
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    session.execute("delete from t where n = 5")
+    with pytest.raises(ProgrammingError):
+        session.execute(failing)
+    session.execute(INSERT.format(2))
+    assert committed(variables) == []
+    session.execute("commit")
+    assert committed(variables) == [1, 2]
+
+
+@pytest.mark.parametrize("end", ["commit", "rollback"])
+def test_with_abort_on_error_a_failed_statement_undoes_all(session, variables, end):
+    session.execute("alter session set transaction_abort_on_error = true")
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    with pytest.raises(ProgrammingError, match="Could not convert"):
+        session.execute(FAILING)
+    for statement in (INSERT.format(2), "create table v (n integer)"):
+        with pytest.raises(ProgrammingError, match="aborted by an error"):
+            session.execute(statement)
+    session.execute(end)
+    session.execute(INSERT.format(3))
+    assert committed(variables) == [3]
+
+
+def test_abort_on_error_is_a_users_setting_too(session, variables):
+    set_to = "alter user careful set transaction_abort_on_error = true"
+    run(variables, "create user if not exists careful", set_to)
+    with connect(variables | {"SNOWFLAKE_USER": "careful"}) as connection:
+        cursor = connection.cursor()
+        cursor.execute("begin")
+        with pytest.raises(ProgrammingError, match="does not exist"):
+            cursor.execute("select * from analytics.transactions.absent")
+        with pytest.raises(ProgrammingError, match="aborted by an error"):
+            cursor.execute("select 1")
+
+
+def test_a_statement_waits_for_the_transaction_that_writes_its_rows(session, variables):
+    session.execute(INSERT.format(1))
+    session.execute("begin")
+    session.execute("update t set n = n + 1")
+    with ThreadPoolExecutor() as pool:
+        update = "update analytics.transactions.t set n = n * 10"
+        waiting = pool.submit(run, variables, update)
+        time.sleep(0.5)
+        assert not waiting.done()
+        session.execute("commit")
+        waiting.result(timeout=10)
+    assert committed(variables) == [20]
+
+
+def test_transactions_that_write_the_same_rows_run_one_after_the_other(
+    session, variables
+):
+    """No update is lost."""
+    session.execute(INSERT.format(0))
+    update = "update analytics.transactions.t set n = n + 1"
+    with ThreadPoolExecutor(6) as pool:
+        list(
+            pool.map(
+                lambda _: run(variables, "begin", update, update, "commit"), range(6)
+            )
+        )
+    assert committed(variables) == [12]
+
+
+BLOCK = """
+begin
+    begin transaction;
+    delete from t where n = 1; -- a comment; with a semicolon
+    insert into t select {};
+    commit;
+{}
+end"""
+HANDLER = """exception
+    when other then
+        rollback;
+        raise;"""
+FORMS = {
+    "as text": "execute immediate $${};\n$$\n/* {{'a': 'comment'}} */",
+    "bare": "{};",
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+def test_a_block_commits_all_or_nothing(session, variables, form):
+    session.execute(INSERT.format(1))
+    for handler in (HANDLER, ""):
+        with pytest.raises(ProgrammingError, match=r"STATEMENT_ERROR.*Could not conv"):
+            session.execute(form.format(BLOCK.format("'text'::integer", handler)))
+        assert committed(variables) == [1]
+    answer = session.execute(form.format(BLOCK.format("2", HANDLER)))
+    assert [column.name for column in answer.description] == ["anonymous block"]
+    assert answer.fetchall() == [(None,)]
+    assert committed(variables) == [2]
+    session.execute("rollback")
+    assert committed(variables) == [2]
+
+
+def test_a_handler_without_raise_hides_the_error(session, variables):
+    block = BLOCK.format("'text'::integer", "exception when other then rollback;")
+    session.execute(FORMS["as text"].format(block))
+    assert committed(variables) == []
+
+
+def test_a_block_that_leaves_a_transaction_open_fails(session, variables):
+    block = f"execute immediate $$begin begin transaction; {INSERT.format(1)}; end$$"
+    with pytest.raises(ProgrammingError, match="incomplete and it was rolled back"):
+        session.execute(block)
+    session.execute("commit")
+    assert committed(variables) == []
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        "begin",
+        "begin insert into t values (1)",
+        "let n := 1",
+        "return 1",
+        "raise",
+        "if (true) then insert into t values (1)",
+        "insert into t values (:n)",
+        "insert into t values (1); exception when statement_error then rollback",
+        "insert into t values (1); exception when other continue then rollback",
+        "execute immediate 'select 1'",
+        "call p()",
+    ],
+)
+def test_what_the_emulator_does_not_know_of_scripting_is_refused(
+    session, variables, statements
+):
+    with pytest.raises(ProgrammingError, match="Scripting does not know"):
+        session.execute(f"execute immediate $$begin {statements}; end$$")
+    assert committed(variables) == []
+
+
+def test_a_block_does_not_end_the_transaction_around_it(session, variables):
+    session.execute("begin")
+    session.execute(INSERT.format(1))
+    with pytest.raises(ProgrammingError, match="different scope is not allowed"):
+        session.execute("execute immediate $$begin commit; end$$")
+    with pytest.raises(ProgrammingError, match="a scoped transaction"):
+        session.execute(FORMS["bare"].format(BLOCK.format("2", HANDLER)))
+    session.execute("rollback")
+    assert committed(variables) == []
+
+
 # --- dbt through its real adapter -----------------------------------------------------
 
 DBT_PROJECT = {
@@ -597,64 +809,3 @@ def test_command_runs_with_the_variables_and_gives_its_exit_code():
     missing = command("--landing", "no/such/folder")
     assert missing.returncode == 1 and "no/such/folder" in missing.stderr
     assert "Traceback" not in missing.stderr
-
-
-def transaction(*statements: str, end: str = "commit") -> str:
-    """A block of Snowflake Scripting, as the models' strategy `replace` sends it."""
-    inner = ";\n".join(statements)
-    return (
-        f"execute immediate $$\nbegin\nbegin transaction;\n{inner};\n{end};\n"
-        "exception\nwhen other then\nrollback;\nraise;\nend;\n$$"
-    )
-
-
-@pytest.fixture
-def two_rows(variables):
-    """A session, and a table with the rows 1 and 2."""
-    with connect(variables) as connection, connection.cursor() as cursor:
-        cursor.execute("create schema if not exists analytics.transactions")
-        cursor.execute("use schema analytics.transactions")
-        cursor.execute("create or replace table t as select 1 as n union all select 2")
-        yield cursor
-
-
-def numbers(variables: dict[str, str]) -> list[int]:
-    """What another session sees."""
-    return [n for (n,) in run(variables, "select n from analytics.transactions.t")]
-
-
-def test_a_failed_statement_leaves_its_transaction_open(variables, two_rows):
-    """And the next DDL statement commits it: why a model must not rely on BEGIN."""
-    two_rows.execute("begin")
-    two_rows.execute("delete from t where n = 1")
-    with pytest.raises(ProgrammingError):
-        two_rows.execute("insert into t select 'no number'")
-    assert sorted(numbers(variables)) == [1, 2]
-    two_rows.execute("begin")  # ignored
-    two_rows.execute("create or replace table other as select 1 as n")
-    assert numbers(variables) == [2]
-
-
-def test_a_transaction_can_be_rolled_back_after_an_error(variables, two_rows):
-    two_rows.execute("begin")
-    two_rows.execute("delete from t where n = 1")
-    with pytest.raises(ProgrammingError):
-        two_rows.execute("select * from missing")
-    two_rows.execute("rollback")
-    two_rows.execute("create or replace table other as select 1 as n")
-    assert sorted(numbers(variables)) == [1, 2]
-
-
-def test_a_block_is_one_transaction(variables, two_rows):
-    two_rows.execute(transaction("delete from t where n = 1", "insert into t select 3"))
-    assert sorted(numbers(variables)) == [2, 3]
-    failing = transaction("delete from t", "insert into t select 'no number'")
-    with pytest.raises(ProgrammingError, match="no number"):
-        two_rows.execute(failing)
-    two_rows.execute("create or replace table other as select 1 as n")
-    assert sorted(numbers(variables)) == [2, 3]
-
-
-def test_other_blocks_are_refused(two_rows):
-    with pytest.raises(ProgrammingError, match="knows only blocks that are one"):
-        two_rows.execute(transaction("delete from t", end="rollback"))

@@ -10,9 +10,6 @@ create user if not exists {{ ci_user }}
     default_secondary_roles = ()
     comment = 'The scheduled workflow of the Amplitude warehouse';
 
--- An error rolls its transaction back; Snowflake leaves it open otherwise.
-alter user {{ ci_user }} set transaction_abort_on_error = true;
-
 {% if ci_public_key %}
     alter user {{ ci_user }} set rsa_public_key = '{{ ci_public_key }}';
 {% else %}
@@ -28,6 +25,10 @@ alter user {{ ci_user }} set transaction_abort_on_error = true;
 {% else %}
     alter user {{ ci_user }} unset workload_identity;
 {% endif %}
+
+-- An error in a transaction undoes it all: no client that goes on after the error can
+-- commit half of it.
+alter user {{ ci_user }} set transaction_abort_on_error = true;
 
 grant role {{ loader_role }} to user {{ ci_user }};
 grant role {{ transformer_role }} to user {{ ci_user }};

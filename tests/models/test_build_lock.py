@@ -1,120 +1,211 @@
-"""On Snowflake one build runs at a time, and a killed build does not hold the others up
-for long. Run with real processes of dbt on the emulator."""
+"""On Snowflake one build runs at a time, even if processes stop or die."""
 
-import json
 import os
+import re
 import signal
 import subprocess
 import time
 from collections.abc import Iterator
-from itertools import islice
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
-from warehouses import DBT_COMMAND, REPOSITORY, Warehouse, land, open_snowflake
+from histories import land
+from warehouses import DBT_COMMAND, REPOSITORY, Warehouse, open_snowflake
 
-from sandbox.export_api import EXPORT_DIR
-from sandbox.snowflake import emulator
+from sandbox.snowflake import connect, emulator
+from sandbox.snowflake_shims import faults
 
 pytestmark = pytest.mark.xdist_group("build lock")
 
-MODELS = ("--select", "stg_amplitude__landed_files+1", "+stg_amplitude__landed_files")
-HOLDER = "select holder from amplitude_staging.build_lock"
+LOCK = "amplitude_staging.build_lock"
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
+STAGING = (*WITHOUT_TESTS, "--select", "path:models/staging", "resource_type:seed")
+SMALL = (*WITHOUT_TESTS, "--select", "base_amplitude__ledger_lines")
+MADE = " OK created "
+
+
+@pytest.fixture(scope="module")
+def on_emulator(loads, tmp_path_factory) -> Iterator[Warehouse]:
+    """A few histories on the emulator; the staging models are built."""
+    folder = tmp_path_factory.mktemp("lock")
+    land(folder / "landing", loads[0][:3])
+    with emulator(folder / "landing") as variables:
+        variables["DBT_THREADS"] = "1"
+        warehouse = open_snowflake(folder / "landing", folder, variables)
+        warehouse.dbt("build", *STAGING)
+        yield warehouse
 
 
 @pytest.fixture
-def warehouse(tmp_path) -> Iterator[Warehouse]:
-    land(EXPORT_DIR, tmp_path / "landing", "START=2026-01-12", "END=2026-01-12")
-    with emulator(tmp_path / "landing") as variables:
-        yield open_snowflake(tmp_path / "landing", tmp_path, variables)
+def other(on_emulator: Warehouse, tmp_path: Path) -> Warehouse:
+    """The same warehouse, with other folders for what dbt writes."""
+    return open_snowflake(on_emulator.landing, tmp_path, on_emulator.settings)
 
 
-def start(warehouse: Warehouse, name: str, **variables: object) -> subprocess.Popen:
-    """A build in the background, with a target folder of its own."""
-    command = [DBT_COMMAND, "--no-use-colors", "build", *MODELS]
-    command += ["--exclude-resource-type", "test", "unit_test"]
-    paths = {"DBT_TARGET_PATH": str(warehouse.folder / name), "PYTHONUNBUFFERED": "1"}
-    return subprocess.Popen(
-        [*command, "--vars", json.dumps(variables)],
+@contextmanager
+def running(warehouse: Warehouse, *arguments: str) -> Iterator[subprocess.Popen]:
+    """A command of dbt, while it runs."""
+    with subprocess.Popen(
+        [DBT_COMMAND, "--no-use-colors", *arguments],
         cwd=REPOSITORY,
-        env=os.environ | warehouse.environment() | paths,
+        env=os.environ | warehouse.environment() | {"PYTHONUNBUFFERED": "1"},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def read_until(process: subprocess.Popen, text: str) -> None:
+    for line in process.stdout:
+        if text in line:
+            return
+    raise AssertionError(f"dbt ended without {text!r}")
+
+
+def rest_of(process: subprocess.Popen) -> tuple[int, str]:
+    """The exit code of a process that is left to end, and what it still printed."""
+    process.send_signal(signal.SIGCONT)
+    printed, _ = process.communicate(timeout=300)
+    return process.returncode, printed
+
+
+def stop(process: subprocess.Popen) -> None:
+    process.send_signal(signal.SIGSTOP)
+    os.waitpid(process.pid, os.WUNTRACED)
+
+
+def lease(minutes: float) -> tuple[str, str]:
+    return "--vars", f"{{build_lock_minutes: {minutes}}}"
+
+
+def holder(warehouse: Warehouse) -> object:
+    return warehouse.value(f"select build from {LOCK}")
+
+
+def refused(warehouse: Warehouse, *arguments: str) -> str:
+    """What a build prints that may not start."""
+    with pytest.raises(AssertionError) as error:
+        warehouse.dbt("build", *SMALL, *arguments)
+    printed = str(error.value)
+    assert "Another build of amplitude is running" in printed
+    assert MADE not in printed
+    return printed
+
+
+def test_a_build_that_slept_does_not_start_beside_another(on_emulator, other):
+    with running(on_emulator, "build", *SMALL) as sleeper:
+        read_until(sleeper, "Running with dbt")
+        stop(sleeper)
+        with running(other, "build", "--full-refresh", *STAGING) as builder:
+            read_until(builder, MADE)
+            stop(builder)
+            code, printed = rest_of(sleeper)
+            assert code != 0 and MADE not in printed
+            assert "Another build of amplitude is running" in printed
+            assert "override_build_lock: true" in " ".join(printed.split())
+            code, printed = rest_of(builder)
+            assert code == 0, printed
+    assert holder(on_emulator) is None
+
+
+def test_a_killed_build_holds_the_lock_until_its_lease_ends(on_emulator, other):
+    rebuild = ("build", "--full-refresh", *STAGING, *lease(0.5))
+    with running(on_emulator, *rebuild) as killed:
+        read_until(killed, MADE)
+        killed.kill()
+    assert killed.returncode == -signal.SIGKILL
+    assert holder(on_emulator) is not None
+    refused(other)
+    while on_emulator.value(f"select expires_at >= sysdate() from {LOCK}"):
+        time.sleep(0.5)
+    other.dbt("build", *SMALL)
+    assert holder(on_emulator) is None
+
+
+def test_a_build_that_lost_its_lock_stops_and_records_nothing(on_emulator, other):
+    rebuild = ("build", "--full-refresh", *STAGING, *lease(0.05))
+    with running(on_emulator, *rebuild) as loser:
+        read_until(loser, MADE)
+        stop(loser)
+        while on_emulator.value(f"select expires_at >= sysdate() from {LOCK}"):
+            time.sleep(0.1)
+        other.dbt("build", *STAGING)
+        records = "select * from amplitude_staging.model_batches order by model"
+        recorded = on_emulator.rows(records)
+        code, printed = rest_of(loser)
+    assert code != 0
+    assert "This build has lost the build lock of amplitude" in printed
+    # One model may have been on its way when the process was stopped.
+    assert printed.count(MADE) <= 1
+    assert on_emulator.rows(records) == recorded
+    assert holder(on_emulator) is None
+
+
+def test_a_lock_can_be_overridden(on_emulator):
+    on_emulator.ask(
+        f"update {LOCK} set build = 'other',"
+        " expires_at = dateadd('minute', 60, sysdate())"
     )
+    refused(on_emulator)
+    assert holder(on_emulator) == "other"
+    on_emulator.dbt("build", *SMALL, "--vars", "{override_build_lock: true}")
+    assert holder(on_emulator) is None
 
 
-def stop_after_models(build: subprocess.Popen, number: int) -> None:
-    for _ in islice((line for line in build.stdout if " OK " in line), number):
-        pass
-    build.send_signal(signal.SIGSTOP)
+@pytest.mark.parametrize("command", ["run", "build", "seed"])
+def test_each_command_that_builds_takes_the_lock_and_releases_it(on_emulator, command):
+    before = on_emulator.value(f"select change_count from {LOCK}")
+    what = "traffic_rules" if command == "seed" else SMALL[-1]
+    on_emulator.dbt(command, "--select", what)
+    # Taken and released.
+    assert on_emulator.value(f"select change_count from {LOCK}") == before + 2
+    assert holder(on_emulator) is None
 
 
-def finish(build: subprocess.Popen) -> tuple[int, str]:
-    build.send_signal(signal.SIGCONT)
-    output, _ = build.communicate(timeout=120)
-    return build.returncode, output
+def test_a_command_that_writes_no_model_takes_no_lock(on_emulator):
+    before = on_emulator.value(f"select change_count from {LOCK}")
+    on_emulator.dbt("compile", *SMALL[-2:])
+    assert on_emulator.value(f"select change_count from {LOCK}") == before
 
 
-def test_a_build_that_parsed_longer_does_not_run_beside_another(warehouse):
-    slow = start(warehouse, "slow")
-    time.sleep(2)
-    slow.send_signal(signal.SIGSTOP)
-    assert not warehouse.rows(
-        "select 1 from information_schema.tables where lower(table_name) = 'build_lock'"
+def test_a_build_that_fails_releases_the_lock(on_emulator):
+    faults.append(re.compile(r"create\b.*base_amplitude__ledger_lines", re.S))
+    with pytest.raises(AssertionError, match="aborted by a fault of the test"):
+        on_emulator.dbt("build", "--full-refresh", *SMALL)
+    assert not faults
+    assert holder(on_emulator) is None
+
+
+def test_a_build_that_refuses_to_rebuild_releases_the_lock(on_emulator, other):
+    """It stops after it has taken the lock."""
+    choice = "{rebuild_changed_models: false, projects: ['100']}"
+    with pytest.raises(AssertionError, match="have to be rebuilt"):
+        other.dbt("build", *STAGING, "--vars", choice)
+    assert holder(on_emulator) is None
+
+
+def test_of_many_that_take_an_ended_lease_at_once_one_wins(on_emulator):
+    log = (on_emulator.folder / "logs/dbt.log").read_text()
+    taken = re.findall(
+        r"execute immediate \$\$(?:(?!\$\$).)*began_at.*?\$\$", log, re.S
     )
-    first = start(warehouse, "first")
-    stop_after_models(first, 5)
-    code, output = finish(slow)
-    assert code != 0
-    assert "Another build of amplitude is running" in output
-    assert "override_build_lock: true" in output
-    code, output = finish(first)
-    assert code == 0, output
-    assert warehouse.value(HOLDER) is None
+    invocation = re.search(r"build = '([^']+)'", taken[-1])[1]
+    on_emulator.ask(f"update {LOCK} set build = 'dead', expires_at = sysdate()")
 
+    def take(build: str) -> bool:
+        with connect(on_emulator.settings) as connection:
+            cursor = connection.cursor()
+            cursor.execute("use database analytics")
+            cursor.execute(taken[-1].replace(invocation, build))
+            return cursor.execute(f"select build from {LOCK}").fetchone() == (build,)
 
-def test_a_killed_build_holds_its_lock_until_the_lease_ends(warehouse):
-    killed = start(warehouse, "killed")
-    stop_after_models(killed, 5)
-    killed.kill()
-    killed.communicate()
-    holder = warehouse.value(HOLDER)
-    assert holder
-    code, output = finish(start(warehouse, "refused"))
-    assert code != 0
-    assert "Another build of amplitude is running" in output
-    # A refused build leaves the lock as it is.
-    assert warehouse.value(HOLDER) == holder
-    code, output = finish(start(warehouse, "later", build_lock_minutes=0.05))
-    assert code == 0, output
-    assert warehouse.value(HOLDER) is None
-
-
-def test_a_build_that_lost_its_lock_stops(warehouse):
-    """It slept for longer than its lease, and another build ran."""
-    asleep = start(warehouse, "asleep", build_lock_minutes=0.05)
-    stop_after_models(asleep, 5)
-    time.sleep(3.5)
-    code, output = finish(start(warehouse, "other", build_lock_minutes=0.05))
-    assert code == 0, output
-    code, output = finish(asleep)
-    assert code != 0
-    assert "This build has lost its lock to another build of amplitude" in output
-    assert warehouse.value(HOLDER) is None
-
-
-def test_the_lock_can_be_overridden(warehouse):
-    first = start(warehouse, "first")
-    stop_after_models(first, 5)
-    first.kill()
-    first.communicate()
-    code, output = finish(start(warehouse, "other", override_build_lock=True))
-    assert code == 0, output
-    assert warehouse.value(HOLDER) is None
-    # A build that stops before it has begun does not hold it either.
-    changed = {"too_large_hours_accepted": ["7/2026-01-31 05:00:00"]}
-    stopped = start(warehouse, "stopped", rebuild_changed_models=False, **changed)
-    code, output = finish(stopped)
-    assert code != 0
-    assert "stg_amplitude__upload_hours (the variable too_large_hours" in output
-    assert warehouse.value(HOLDER) is None
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(take, "abcdefgh"))
+    assert sum(won) == 1
+    on_emulator.ask(f"update {LOCK} set build = null")

@@ -1,71 +1,104 @@
-"""On Snowflake every statement that changes a model may fail: the next build holds what
-one full refresh holds.
-
-Run on the emulator, where DDL commits an open transaction and a failed statement leaves
-it open, as on Snowflake.
-"""
+"""On Snowflake a failed statement changes nothing, and the next build is complete."""
 
 import json
 import re
+from collections.abc import Iterator
 
 import pytest
 from histories import land
-from test_increments import all_contents, differences
-from warehouses import open_duckdb, open_snowflake, told
+from test_increments import PASSING, all_contents, contents, differences
+from warehouses import REPOSITORY, Warehouse, open_snowflake, told
 
 from sandbox.snowflake import emulator, load
 from sandbox.snowflake_shims import faults
 
-pytestmark = pytest.mark.xdist_group("increments on snowflake")
+pytestmark = pytest.mark.xdist_group("failed statements")
+
+WITHOUT_TESTS = ("--exclude-resource-type", "test", "unit_test")
+PATHS = {path.stem: path for path in REPOSITORY.glob("dbt/models/**/*.sql")}
 
 
-def incremental_models(warehouse) -> list[str]:
-    """From the manifest, as schema.table."""
-    manifest = json.loads(
-        (warehouse.folder / f"dbt_{warehouse.target}/manifest.json").read_text()
-    )
-    return [
-        f"{node['schema']}.{node['name']}"
-        for node in manifest["nodes"].values()
-        if node["resource_type"] == "model"
-        and node["config"]["materialized"] == "incremental"
-    ]
+@pytest.fixture(scope="module")
+def on_emulator(loads, tmp_path_factory) -> Iterator[Warehouse]:
+    """A few histories on the emulator: half of the loads built, the other half loaded.
 
-
-def test_a_build_repairs_what_failed_statements_left(loads, tmp_path):
-    few = [
-        [part for parts in some for part in parts[:4]]
-        for some in (loads[:2], loads[2:])
-    ]
-    land(tmp_path / "landing", few[0])
-    with emulator(tmp_path / "landing") as variables:
-        warehouse = open_snowflake(tmp_path / "landing", tmp_path, variables)
+    With one thread, so that the session in which a statement has failed goes on with
+    other models, whose DDL would commit what is still open.
+    """
+    folder = tmp_path_factory.mktemp("failed")
+    first, second = loads[:2], loads[2:]
+    land(folder / "landing", [part for parts in first for part in parts[:3]])
+    with emulator(folder / "landing") as variables:
+        variables["DBT_THREADS"] = "1"
+        warehouse = open_snowflake(folder / "landing", folder, variables)
         warehouse.run()
-        land(warehouse.landing, few[1])
+        land(warehouse.landing, [part for parts in second for part in parts[:3]])
         load(warehouse.settings)
-        models = incremental_models(warehouse)
-        assert len(models) > 15
-        # Base keeps no rows of other models' keys, so nothing is deleted from it.
-        for model in models:
-            faults.append(re.compile(rf"delete from \S*{model}\s+where"))
-            faults.append(re.compile(rf"insert into \S*{model}\s*\("))
-        count = len(faults)
-        for _ in range(2 * len(models)):
-            left = len(faults)
-            try:
-                warehouse.run()
-            except AssertionError as error:
-                assert "aborted by a fault of the test" in str(error)
-            if len(faults) == left:
-                break
-        never = [fault.pattern for fault in faults]
-        faults.clear()
-        # Only base models and logs of affected keys have no delete of this form.
-        assert all("delete from" in pattern for pattern in never), never
-        assert len(never) <= 4 and count - len(never) > 25
-        warehouse.run()
-        found = all_contents(warehouse)
-    whole = open_duckdb(tmp_path / "landing", tmp_path)
-    whole.run()
-    differing = differences(found, all_contents(whole))
-    assert not differing, told(differing)
+        yield warehouse
+
+
+def incremental_models(warehouse: Warehouse) -> dict[str, dict]:
+    """The configuration of each, by name."""
+    manifest = json.loads(
+        (warehouse.folder / "dbt_snowflake/manifest.json").read_text()
+    )
+    return {
+        node["name"]: node["config"]
+        for node in manifest["nodes"].values()
+        if node["package_name"] == "amplitude_warehouse"
+        and node["config"]["materialized"] == "incremental"
+    }
+
+
+def failed_models(warehouse: Warehouse) -> set[str]:
+    results = json.loads(
+        (warehouse.folder / "dbt_snowflake/run_results.json").read_text()
+    )
+    return {
+        result["unique_id"].split(".")[-1]
+        for result in results["results"]
+        if result["status"] == "error"
+    }
+
+
+def test_after_each_failed_statement_the_next_build_is_complete(on_emulator):
+    """Each INSERT and each DELETE of each incremental model fails once. A failed model
+    is as it was; when all have failed, every model equals a full refresh."""
+    models = incremental_models(on_emulator)
+    assert len(models) > 10
+    planted = {
+        re.compile(rf'\b{verb}\s+\S*\.{name}"?\s', re.I): (verb, name)
+        for name in models
+        for verb in ("insert into", "delete from")
+    }
+    faults.extend(planted)
+    compared = {name: PATHS[name] for name in models.keys() - PASSING}
+    before = {name: contents(on_emulator, path) for name, path in compared.items()}
+    failed = True
+    while failed:
+        waiting = len(faults)
+        try:
+            on_emulator.run("--select", "+config.materialized:incremental")
+        except AssertionError:
+            assert len(faults) < waiting, "the build failed by itself"
+        failed = failed_models(on_emulator)
+        # A model fails until both of its statements have failed, and then succeeds.
+        after = {
+            name: contents(on_emulator, compared[name])
+            for name in failed & compared.keys()
+        }
+        changed = differences(after, before)
+        assert not changed, told(changed)
+    on_emulator.run()
+    never = {planted[fault] for fault in faults}
+    faults.clear()
+    # Models that only grow delete nothing.
+    assert {verb for verb, _ in never} == {"delete from"}
+    assert all(
+        models[name]["incremental_strategy"] == "append" and name not in PASSING
+        for _, name in never
+    )
+    found = all_contents(on_emulator)
+    on_emulator.run("--full-refresh")
+    found = differences(found, all_contents(on_emulator))
+    assert not found, told(found)

@@ -664,70 +664,79 @@ def test_a_line_that_is_not_json_fails_the_build_and_loses_no_other(tmp_path):
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
-# Those of a group at once: each is found by the test that looks for it.
 PLANTED = {
-    "loading": {
-        "assert_every_event_of_the_ledger_is_loaded": f"delete from {BASE}"
-        " where file_row_number = 1 and landing_key like '%/2026-01-14/05/%'",
-        "assert_every_landed_event_is_staged_once": f"insert into {REMOVED} by name"
-        f" select min(landed_row_id) as landed_row_id, true as is_removed"
-        f" from {STAGED}",
-        "assert_every_landed_row_is_staged_or_removed": f"insert into {REMOVED} by name"
-        f" select min(landed_row_id) as landed_row_id, true as is_removed"
-        f" from {REMOVED}",
-    },
-    "marts": {
-        "assert_every_event_of_a_session_is_counted_in_it": "delete from"
-        " amplitude.amplitude__sessions where session_number = 2",
-        "assert_every_event_is_counted_on_its_day": "update"
-        " amplitude.amplitude__daily_performance set user_count = user_count + 1"
-        " where event_type = 'Till Sale'",
-        "assert_every_user_is_new_once": "update amplitude.amplitude__daily_performance"
-        " set new_user_count = 0 where event_type = 'Email Sent'",
-        "assert_every_upload_hour_is_accounted_for": "update"
-        " amplitude.amplitude__load_audit set landed_row_count = landed_row_count - 1"
-        " where upload_hour_id like '%2026-01-14 05:00:00'",
-        "assert_every_repeated_event_is_counted_once": "update"
-        " amplitude.amplitude__repeat_clicks set event_count = event_count + 1"
-        " where repeat_click_id ="
-        " (select min(repeat_click_id) from amplitude.amplitude__repeat_clicks)",
-        "assert_every_earning_event_is_of_one_purchase": "delete from"
-        " amplitude_intermediate.int_amplitude__purchases"
-        " where event_type = 'Till Sale'",
-    },
-    "analyses": {
-        "assert_every_active_user_is_in_one_state": "update"
-        " amplitude.amplitude__lifecycle"
-        " set dormant_user_count = dormant_user_count + 1"
-        " where period = 'day' and period_started_date = '2026-01-14'",
-        "assert_every_user_is_in_one_cohort": "update amplitude.amplitude__retention"
-        " set cohort_user_count = cohort_user_count - 1"
-        " where basis = 'rolling' and period = 'week' and cohort_date = '2026-01-12'",
-        "assert_every_page_view_is_counted_once": "update amplitude.amplitude__pages"
-        " set exit_count = exit_count + 1 where page_path = '/cart/'",
-        "assert_every_event_of_a_session_is_in_its_journey": "delete from"
-        " amplitude.amplitude__journeys where event_type = 'Video Started'",
-        "assert_everything_is_credited_once": "update amplitude.amplitude__attribution"
-        " set new_user_count = 0 where touch = 'last' and channel = 'Email'",
-        "assert_every_event_arrives_once": "delete from amplitude.amplitude__lateness"
-        " where delay_number = 5",
-    },
+    "assert_every_event_of_the_ledger_is_loaded": f"delete from {BASE}"
+    " where file_row_number = 1 and landing_key like '%/2026-01-14/05/%'",
+    "assert_every_landed_event_is_staged_once": f"insert into {REMOVED} by name"
+    f" select min(landed_row_id) as landed_row_id, true as is_removed"
+    f" from {STAGED}",
+    "assert_every_landed_row_is_staged_or_removed": f"insert into {REMOVED} by name"
+    f" select min(landed_row_id) as landed_row_id, true as is_removed"
+    f" from {REMOVED}",
+    "assert_every_event_of_a_session_is_counted_in_it": "delete from"
+    " amplitude.amplitude__sessions where session_number = 2",
+    "assert_every_event_is_counted_on_its_day": "update"
+    " amplitude.amplitude__daily_performance set user_count = user_count + 1"
+    " where event_type = 'Till Sale'",
+    "assert_every_user_is_new_once": "update amplitude.amplitude__daily_performance"
+    " set new_user_count = 0 where event_type = 'Email Sent'",
+    "assert_every_upload_hour_is_accounted_for": "update"
+    " amplitude.amplitude__load_audit set landed_row_count = landed_row_count - 1"
+    " where upload_hour_id like '%2026-01-14 05:00:00'",
+    "assert_every_repeated_event_is_counted_once": "update"
+    " amplitude.amplitude__repeat_clicks set event_count = event_count + 1"
+    " where repeat_click_id ="
+    " (select min(repeat_click_id) from amplitude.amplitude__repeat_clicks)",
+    "assert_every_earning_event_is_of_one_purchase": "delete from"
+    " amplitude_intermediate.int_amplitude__purchases"
+    " where event_type = 'Till Sale'",
 }
 
 
 @of_the_sample
-@pytest.mark.parametrize("group", PLANTED)
-def test_planted_faults_are_found(group, sample_duckdb, tmp_path):
-    path = shutil.copy(sample_duckdb.settings["WAREHOUSE"], tmp_path)
-    with duckdb.connect(path) as connection:
-        for fault in PLANTED[group].values():
-            connection.execute(fault)
-    settings = {"WAREHOUSE": str(path)}
-    warehouse = Warehouse("duckdb", sample_duckdb.landing, tmp_path, None, settings)
-    run = warehouse.try_build("--select", *PLANTED[group], "--resource-type", "test")
-    assert run.returncode != 0
-    for name in PLANTED[group]:
+@pytest.mark.parametrize("name", PLANTED)
+def test_a_planted_fault_is_found(name, sample_duckdb, tmp_path):
+    run = build_with_planted_faults(sample_duckdb, tmp_path, {name: PLANTED[name]})
+    assert f"Failure in test {name}" in run.stdout
+
+
+# All at once: each is found by the test that looks for it.
+PLANTED_IN_ANALYSES = {
+    "assert_every_active_user_is_in_one_state": "update"
+    " amplitude.amplitude__lifecycle"
+    " set dormant_user_count = dormant_user_count + 1"
+    " where period = 'day' and period_started_date = '2026-01-14'",
+    "assert_every_user_is_in_one_cohort": "update amplitude.amplitude__retention"
+    " set cohort_user_count = cohort_user_count - 1"
+    " where basis = 'rolling' and period = 'week' and cohort_date = '2026-01-12'",
+    "assert_every_page_view_is_counted_once": "update amplitude.amplitude__pages"
+    " set exit_count = exit_count + 1 where page_path = '/cart/'",
+    "assert_every_event_of_a_session_is_in_its_journey": "delete from"
+    " amplitude.amplitude__journeys where event_type = 'Video Started'",
+    "assert_everything_is_credited_once": "update amplitude.amplitude__attribution"
+    " set new_user_count = 0 where touch = 'last' and channel = 'Email'",
+    "assert_every_event_arrives_once": "delete from amplitude.amplitude__lateness"
+    " where delay_number = 5",
+}
+
+
+@of_the_sample
+def test_faults_planted_in_the_analyses_are_found(sample_duckdb, tmp_path):
+    run = build_with_planted_faults(sample_duckdb, tmp_path, PLANTED_IN_ANALYSES)
+    for name in PLANTED_IN_ANALYSES:
         assert f"Failure in test {name}" in run.stdout
+
+
+def build_with_planted_faults(sample_duckdb, folder, faults):
+    """Run the tests of that name on a copy of the sample with the faults."""
+    shutil.copy(sample_duckdb.settings["WAREHOUSE"], folder)
+    warehouse = open_duckdb(sample_duckdb.landing, folder)
+    with duckdb.connect(warehouse.settings["WAREHOUSE"]) as connection:
+        for fault in faults.values():
+            connection.execute(fault)
+    run = warehouse.try_build("--select", *faults, "--resource-type", "test")
+    assert run.returncode != 0
+    return run
 
 
 @of_the_sample

@@ -204,7 +204,7 @@ def test_days_counted_by_hand(built):
 def test_events_are_read_again_for_the_days_that_changed_only(built):
     """By dates in the SQL, which let Snowflake pass over the partitions of others."""
     compiled = built.folder / "dbt_duckdb/compiled/amplitude_warehouse/models"
-    for model in ("session_days", "hourly_activity"):
+    for model in ("session_days", "session_hours"):
         path = compiled / f"intermediate/amplitude/int_amplitude__{model}.sql"
         days = "('2026-02-27', '2026-03-02')"
         assert f"occurred_date in {days}" in path.read_text()

@@ -1,71 +1,106 @@
-{#- One build at a time in a schema. DuckDB's file takes one process anyway. On Snowflake a
-    build holds the only row of a table: two UPDATEs of it never run at the same time. A
-    build that was killed holds it until its lease ends. All times are the warehouse's. -#}
+{#- One build at a time on Snowflake. A table of one row names the build that holds the lock
+    and the end of its lease. A build takes the lock if no build holds it or the lease has
+    ended, and renews it while it runs. DuckDB's file takes one process.
+
+    Why an update decides, and why in a transaction after another update: Snowflake has no
+    unique keys, so two inserts would both succeed. An update of a table blocks every other
+    one until its transaction ends, and the next statement of the transaction sees all that
+    was committed before that statement began. So of two builds that take the lock at once,
+    the second sees what the first has written. -#}
 {%- macro build_lock() -%}
     {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "build_lock")) }}
 {%- endmacro -%}
 
-{%- macro needs_build_lock() -%}
-    {{ return(execute and target.type == "snowflake" and is_recorded_command()) }}
+{#- The lease that this run holds. Models of all threads share the graph. -#}
+{%- macro build_lease() -%}
+    {{ return(graph.get("build lease of " ~ invocation_id)) }}
 {%- endmacro -%}
 
+{#- At the start of a build, before it reads what is recorded. -#}
 {%- macro acquire_build_lock() -%}
-    {%- if needs_build_lock() -%}
-        {%- set lock, seconds = build_lock(), (var("build_lock_minutes") * 60) | round | int -%}
-        {%- if not adapter.get_relation(lock.database, lock.schema, lock.identifier) -%}
-            {%- do adapter.create_schema(lock.without_identifier()) -%}
-            {%- do run_query(
-                "create table if not exists " ~ lock ~ " as select null::varchar as holder,"
-                ~ " null::timestamp_ntz as renewed_at"
-            ) -%}
-        {%- endif -%}
-        {%- set is_free -%}
-            holder is null
-            or renewed_at < dateadd(second, -{{ seconds }}, sysdate())
-            or {{ var("override_build_lock") }}
-        {%- endset -%}
-        {%- if not update_build_lock("'" ~ invocation_id ~ "'", is_free) -%}
-            {%- set renewed_at = run_query("select renewed_at from " ~ lock).rows[0][0] -%}
+    {%- if execute and target.type == "snowflake" and is_recorded_command() -%}
+        {%- do create_build_lock() -%}
+        {%- set began_at = modules.datetime.datetime.now(modules.pytz.utc) -%}
+        {%- set row = update_build_lock(
+            "build = '" ~ invocation_id ~ "', began_at = sysdate(), expires_at = "
+            ~ lease_end(),
+            "build is null or expires_at < sysdate() or "
+            ~ (var("override_build_lock") | string | lower)
+        ) -%}
+        {%- if row.build != invocation_id -%}
             {{ exceptions.raise_compiler_error(
-                "Another build of " ~ target.schema ~ " is running: it last renewed its lock at "
-                ~ renewed_at ~ " UTC. Wait for it. If it was killed, its lock ends "
-                ~ var("build_lock_minutes") ~ " minutes after that time; to end it now:"
+                "Another build of " ~ target.schema ~ " is running: it began at "
+                ~ (row.began_at | string)[:16] ~ " and holds the build lock until "
+                ~ (row.expires_at | string)[:16] ~ " (UTC), or longer if it is still running then."
+                ~ " Wait until it has ended. If it was killed, this build can"
+                ~ " start at that time, or at once with"
                 ~ " ARGS=\"--vars '{override_build_lock: true}'\""
             ) }}
         {%- endif -%}
-        {%- do graph.update({"build lock renewed": [modules.datetime.datetime.now()]}) -%}
+        {%- do graph.update({
+            "build lease of " ~ invocation_id: {"renewed_at": began_at, "is_lost": false}
+        }) -%}
     {%- endif -%}
 {%- endmacro -%}
 
-{#- At the start of a model, at most once a minute. A build that was stopped for longer than
-    its lease may have lost the lock to another build: then it must not write on. -#}
+{#- Before a model is built. The client's clock only decides whether to ask Snowflake, which
+    it does after a minute, or after a quarter of a short lease. -#}
 {%- macro renew_build_lock() -%}
-    {%- set renewals, now = graph.get("build lock renewed"), modules.datetime.datetime.now() -%}
-    {%- set seconds = [60, var("build_lock_minutes") * 60 / 4] | min -%}
-    {%- if renewals and (now - renewals[-1]).total_seconds() > seconds -%}
-        {%- do renewals.append(now) -%}
-        {%- if not update_build_lock("holder", "holder = '" ~ invocation_id ~ "'") -%}
-            {%- do renewals.append(modules.datetime.datetime.min) -%}
+    {%- set lease, now = build_lease(), modules.datetime.datetime.now(modules.pytz.utc) -%}
+    {%- if lease -%}
+        {%- set seconds = (now - lease.renewed_at).total_seconds() -%}
+        {%- set due = seconds < 0 or seconds >= [60, var("build_lock_minutes") * 15] | min -%}
+        {%- if due and not lease.is_lost -%}
+            {%- set is_own = "build = '" ~ invocation_id ~ "'" -%}
+            {%- set row = update_build_lock("expires_at = " ~ lease_end(), is_own) -%}
+            {%- do lease.update({"renewed_at": now, "is_lost": row.build != invocation_id}) -%}
+        {%- endif -%}
+        {%- if lease.is_lost -%}
             {{ exceptions.raise_compiler_error(
-                "This build has lost its lock to another build of " ~ target.schema
-                ~ ", because it did not renew it for " ~ var("build_lock_minutes")
-                ~ " minutes or the lock was overridden. Run it again when the other has ended"
+                "This build has lost the build lock of " ~ target.schema ~ " to another build,"
+                ~ " because its lease of " ~ var("build_lock_minutes")
+                ~ " minutes ended or was overridden. It stops here. Build again when the"
+                ~ " other build has ended; if one statement takes"
+                ~ " longer than the lease, raise the variable build_lock_minutes"
             ) }}
         {%- endif -%}
     {%- endif -%}
 {%- endmacro -%}
 
+{#- At the end of a build. Another build's lock stays. -#}
 {%- macro release_build_lock() -%}
-    {%- if needs_build_lock() and graph.get("build lock renewed") -%}
-        {%- do update_build_lock("null", "holder = '" ~ invocation_id ~ "'") -%}
+    {%- if execute and build_lease() -%}
+        {%- do change_build_lock("build = null", "build = '" ~ invocation_id ~ "'") -%}
     {%- endif -%}
 {%- endmacro -%}
 
-{#- Whether the row was updated. -#}
-{%- macro update_build_lock(holder, condition) -%}
-    {%- set updated = run_query(
-        "update " ~ build_lock() ~ " set holder = " ~ holder ~ ", renewed_at = sysdate() where "
-        ~ condition
-    ) -%}
-    {{ return(updated.rows[0][0] | int > 0) }}
+{#- Without "if not exists": of two first builds at once, one fails here. -#}
+{%- macro create_build_lock() -%}
+    {%- set table = build_lock() -%}
+    {%- if not adapter.get_relation(table.database, table.schema, table.identifier) -%}
+        {%- do adapter.create_schema(table.without_identifier()) -%}
+        {%- do run_query(
+            "create table " ~ table ~ " as select null::varchar as build, sysdate() as began_at,"
+            ~ " sysdate() as expires_at, 0::bigint as change_count"
+        ) -%}
+    {%- endif -%}
+{%- endmacro -%}
+
+{%- macro update_build_lock(changes, condition) -%}
+    {%- do change_build_lock(changes, condition) -%}
+    {%- set row = run_query("select build, began_at, expires_at from " ~ build_lock()).rows[0] -%}
+    {{ return({"build": row[0], "began_at": row[1], "expires_at": row[2]}) }}
+{%- endmacro -%}
+
+{%- macro change_build_lock(changes, condition) -%}
+    {%- set update = "update " ~ build_lock() ~ " set " -%}
+    {%- do run_query(run_atomically([
+        update ~ "change_count = change_count + 1",
+        update ~ changes ~ " where " ~ condition,
+    ])) -%}
+{%- endmacro -%}
+
+{#- By Snowflake's clock. -#}
+{%- macro lease_end() -%}
+    dateadd('millisecond', {{ (var("build_lock_minutes") * 60000) | int }}, sysdate())
 {%- endmacro -%}

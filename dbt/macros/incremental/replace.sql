@@ -1,50 +1,53 @@
-{#- The incremental strategy `replace`: delete the rows of affected keys and of new rows,
-    insert the new rows, both or neither. A key that is affected and has no new row is
-    thereby gone. -#}
+{#- Replaces the rows of affected keys: deletes them, and inserts the new rows. A key that is
+    affected and has no new row is thereby gone. -#}
 {%- macro get_incremental_replace_sql(arguments) -%}
     {%- set key = arguments.unique_key -%}
     {%- set columns = arguments.dest_columns | map(attribute="quoted") | join(", ") -%}
     {%- set affected = model.config.meta.affected -%}
-    {%- set delete_affected -%}
+    {%- set delete -%}
         delete from {{ arguments.target_relation }}
         where {{ key }} in (select {{ key }} from {{ arguments.temp_relation }})
         {%- if affected %}
             or {{ key }} in (
                 select {{ key }} from {{ ref(affected) }} where batch_number > {{ watermark() }}
             )
-        {%- endif -%}
+        {%- endif %}
     {%- endset -%}
-    {%- set insert_new -%}
+    {%- set insert -%}
         insert into {{ arguments.target_relation }} ({{ columns }})
         select {{ columns }} from {{ arguments.temp_relation }}
     {%- endset -%}
-    {{ return(atomically([delete_affected, insert_new])) }}
+    {{ run_atomically([delete, insert]) }}
 {%- endmacro -%}
 
-{%- macro atomically(statements) -%}
-    {{ return(adapter.dispatch("atomically")(statements)) }}
+{#- Statements of which either all or none take effect. -#}
+{%- macro run_atomically(statements) -%}
+    {{ return(adapter.dispatch("run_atomically")(statements)) }}
 {%- endmacro -%}
 
-{#- dbt runs each model on DuckDB in a transaction, and rolls it back if a statement fails. -#}
-{%- macro duckdb__atomically(statements) -%}
-    {{ return(statements | join(";\n")) }}
+{#- dbt runs these in a transaction, and rolls it back after an error. -#}
+{%- macro default__run_atomically(statements) -%}{{ statements | join(";\n") }}{%- endmacro -%}
+
+{#- On Snowflake dbt sends no rollback after an error (dbt-core issue 12330), and the next
+    DDL of the session would commit the deletion alone. So the transaction is one statement
+    that ends itself on the server, even if dbt dies. The quotes keep dbt from splitting
+    it at the semicolons. -#}
+{%- macro snowflake__run_atomically(statements) -%}
+    execute immediate $$
+    begin
+        begin transaction;
+        {{ statements | join(";\n") }};
+        commit;
+    exception
+        when other then
+            rollback;
+            raise;
+    end;
+    $$
 {%- endmacro -%}
 
-{#- dbt sends no rollback to Snowflake when a statement fails, so that the next DDL of the
-    session would commit the DELETE (dbt-core issue 12330). A block of Snowflake Scripting
-    rolls back by itself, on the server. -#}
-{%- macro snowflake__atomically(statements) -%}
-execute immediate $$
-begin
-    begin transaction;
-    {%- for statement in statements %}
-    {{ statement }};
-    {%- endfor %}
-    commit;
-exception
-    when other then
-        rollback;
-        raise;
-end;
-$$
+{#- dbt puts the insert into a transaction, which stays open if the insert fails. Alone it is
+    atomic. -#}
+{%- macro snowflake__get_incremental_append_sql(arguments) -%}
+    {{ return(default__get_incremental_append_sql(arguments)) }}
 {%- endmacro -%}
