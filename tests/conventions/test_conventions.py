@@ -274,6 +274,7 @@ NAME_REFS = {"model_definition", "name_of_ref", "only_project_of_merges"}
 INCREMENT = re.compile(
     r"{%-?\s*if [^%]*is_incremental\(\).*?{%-?\s*(?:else|endif)\s*-?%}", re.S
 )
+BY_BATCH = re.compile(r"watermark\(\)|is_of_affected_session(_day)?\(")
 LOOKBACK = re.compile(r"max\([^)]*\)[^;]{0,80}from\s*{{\s*this\s*}}", re.I)
 
 
@@ -289,18 +290,14 @@ def test_increments_go_by_batch(models):
             )
             assert not LOOKBACK.search(code), advice
             reads_landing = any("source." in id for id in model["depends_on"]["nodes"])
-            assert reads_landing or "watermark()" in code, advice
+            assert reads_landing or BY_BATCH.search(code), advice
 
 
 @pytest.mark.parametrize("path", sorted(DBT.glob("models/**/*.sql")), ids=str)
 def test_models_end_in_final_and_import_first(path):
     text = path.read_text()
     assert text.rstrip().endswith("select * from final")
-    first = (
-        r"(?:^|\n)with(?: recursive)?\n\n"
-        r"(?:{% if is_incremental\(\) -%}\n(?:--.*\n)*)?"
-        r"(\w+) as \(\n    select \* from {{"
-    )
+    first = r"(?:^|\n)with(?: recursive)?\n\n(\w+) as \(\n    select \* from {{"
     imports = re.search(first, text)
     assert imports, "the first common table expression imports a model or source"
     assert not re.search(r"(from|join)\s+\(", text), "a subquery in from or join"

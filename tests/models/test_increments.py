@@ -127,7 +127,7 @@ def test_increments_in_any_order_equal_a_full_refresh(loads, expected, tmp_path)
     assert not found, told(found)
     # And what dbt itself tests of them holds, but for what fails by design.
     warehouse.test("--exclude", *FAIL_BY_DESIGN)
-    # Some models alone, made anew; then a build that finds nothing new.
+    # Some models are rebuilt alone; then a build finds nothing new.
     warehouse.run("--full-refresh", "--select", "int_amplitude__session_days+")
     warehouse.run()
     found = differences(all_contents(warehouse), expected)

@@ -398,7 +398,7 @@ OTHER = {
 AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo", "rebuild_changed_models": True}
 # Each build takes half a minute, so variables that rarely affect the same rows share
 # one. No model reads those covered elsewhere: by test_definitions.py,
-# test_increments.py and test_rules.py.
+# test_build_lock.py and test_rules.py.
 COVERED_ELSEWHERE = {
     "rebuild_changed_models",
     "build_lock_minutes",

@@ -1,27 +1,24 @@
-{#- Filters for the models that read stg_amplitude__events: only the events of affected
-    sessions. The days are literals, because only literals prune partitions on Snowflake;
-    exported_session_id comes before computed ids, so that most rows are left unread. Both
-    expect a common table expression `affected`. -#}
+{#- Filters for the models that read stg_amplitude__events: only the events that the batches
+    beyond the model's watermark affect. The days are literals, because only literals prune
+    partitions on Snowflake; exported_session_id comes before computed ids, so that most rows
+    are left unread. -#}
 {%- macro is_of_affected_session_day(affected_session_days) -%}
-    {{ is_on_days_of(
-        "select distinct occurred_date from " ~ affected_session_days
-        ~ " where batch_number > " ~ watermark()
-    ) }}
-    and exported_session_id in (select exported_session_id from affected)
-    and session_day_id in (select session_day_id from affected)
+    {%- set affected = affected_session_days ~ " where batch_number > " ~ watermark() -%}
+    {{ is_on_days_of("select distinct occurred_date from " ~ affected) }}
+    and exported_session_id in (select exported_session_id from {{ affected }})
+    and session_day_id in (select session_day_id from {{ affected }})
 {%- endmacro -%}
 
 {%- macro is_of_affected_session(affected_activity, session_hours) -%}
+    {%- set affected = affected_activity ~ " where session_id is not null and batch_number > "
+        ~ watermark() -%}
+    {%- set sessions = "(select amplitude_session_id from " ~ affected ~ ")" -%}
     {{ is_on_days_of(
         "select distinct occurred_date from " ~ session_hours
-        ~ " where amplitude_session_id in (select amplitude_session_id from " ~ affected_activity
-        ~ " where batch_number > " ~ watermark() ~ ")"
+        ~ " where amplitude_session_id in " ~ sessions
     ) }}
-    and exported_session_id in (
-        select amplitude_session_id from affected
-        where amplitude_session_id is not null
-    )
-    and session_id in (select session_id from affected)
+    and exported_session_id in {{ sessions }}
+    and session_id in (select session_id from {{ affected }})
 {%- endmacro -%}
 
 {%- macro is_on_days_of(query) -%}

@@ -1,11 +1,11 @@
 {#- The number of the batch that this build loads. Each row carries the number of the batch
-    that wrote it. It is no part of a model's definition. -#}
+    that wrote it. It does not count in a model's definition. -#}
 {%- macro batch_number() -%}
     {{ return(build_plan().batch_number if execute and model.resource_type != "operation" else 0) }}
 {%- endmacro -%}
 
-{#- The last batch that the model's rows hold. Rows of later batches are new to it. It is no
-    part of a model's definition. -#}
+{#- The last batch that the model's rows hold. Rows of later batches are new to it. It
+    does not count in a model's definition. -#}
 {%- macro watermark(name=none) -%}
     {%- set is_known = execute and (name or model.resource_type != "operation") -%}
     {%- set record = build_plan().records.get(name or model.name) if is_known -%}

@@ -49,7 +49,7 @@
         rebuilt_in = made.rebuilt_in,
         changed_in = made.changed_in,
         definition = made.definition,
-        finished_at = {{ warehouse_time() }}
+        finished_at = {{ utc_now() }}
     when not matched then insert (
         model, batch_number, rebuilt_in, changed_in, definition, finished_at
     ) values (
@@ -58,11 +58,11 @@
         made.rebuilt_in,
         made.changed_in,
         made.definition,
-        {{ warehouse_time() }}
+        {{ utc_now() }}
     )
 {%- endmacro -%}
 
-{%- macro warehouse_time() -%}
+{%- macro utc_now() -%}
     '{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}'::timestamp
 {%- endmacro -%}
 

@@ -1,5 +1,5 @@
-{#- Replaces the rows of affected keys: deletes them, and inserts the new rows. A key that is
-    affected and has no new row is thereby gone. -#}
+{#- Replaces the rows of affected keys: deletes them, and inserts the new rows. An
+    affected key without a new row disappears. -#}
 {%- macro get_incremental_replace_sql(arguments) -%}
     {%- set key = arguments.unique_key -%}
     {%- set columns = arguments.dest_columns | map(attribute="quoted") | join(", ") -%}

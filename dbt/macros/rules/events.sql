@@ -11,7 +11,7 @@
     coalesce(datediff('microsecond', {{ started_at }}, {{ ended_at }}) > {{ limit }}, false)
 {%- endmacro -%}
 
-{#- Nobody earns more with one event; a price times a quantity may be any number. -#}
+{#- Larger amounts are errors: a price times a quantity can be any number. -#}
 {%- macro exported_revenue() -%}
     {%- set amount = "coalesce(revenue, price * coalesce(quantity, 1))" -%}
     case when abs({{ amount }}) <= 1000000000000000 then {{ amount }} end

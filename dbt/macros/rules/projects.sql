@@ -7,7 +7,7 @@
 {%- endmacro -%}
 
 {%- macro only_project_of_merges(merges, files) -%}
-    {#- Not while the hook renders definitions: the data is no part of them. -#}
+    {#- Skipped while the hook renders definitions, which do not include data. -#}
     {%- if execute and model.resource_type != "operation" and load_relation(files) -%}
         {%- set projects = run_query("select distinct project_id from " ~ files ~ " where "
             ~ is_of_chosen_project("project_id") ~ " order by 1").columns[0].values() -%}

@@ -11,15 +11,6 @@
 
 with
 
-{% if is_incremental() -%}
--- one row per affected day of a session and event type
-affected as (
-    select * from {{ affected_session_days }}
-    where batch_number > {{ watermark() }}
-),
-
-{%- endif %}
-
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     {% if is_incremental() -%}

@@ -12,14 +12,6 @@
 
 with
 
-{% if is_incremental() -%}
-affected as (
-    select * from {{ affected_activity }}
-    where batch_number > {{ watermark() }}
-),
-
-{%- endif %}
-
 events as (
     select * from {{ ref("stg_amplitude__events") }}
     where
