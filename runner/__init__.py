@@ -1,0 +1,5 @@
+"""What makes dbt easy to run: `make dbt-build`, `make query`, and the demo's steps.
+
+`settings` reads settings.yml, `duckdb_file` lets one build at a time use DuckDB's file,
+`__main__` runs dbt with both, and `query` answers SQL.
+"""
