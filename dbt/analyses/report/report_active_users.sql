@@ -20,7 +20,10 @@ final as (
     where not is_before_calendar
     -- thirteen months, so that a month can be held against that of the year before
     qualify
-        row_number() over (partition by project_id order by active_date desc) <= 400
+        row_number() over (
+            partition by project_id
+            order by active_date desc nulls last
+        ) <= 400
 )
 
 select * from final

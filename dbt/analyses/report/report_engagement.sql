@@ -36,11 +36,14 @@ final as (
     from named
     qualify
         dense_rank() over (
-            partition by project_id, period order by period_started_date desc
+            partition by project_id, period order by period_started_date desc nulls last
         ) <= 13
         and row_number() over (
             partition by project_id, period, period_started_date
-            order by user_count desc, event_count desc, event_type asc
+            order by
+                user_count desc nulls last,
+                event_count desc nulls last,
+                event_type asc
         ) <= 40
 )
 

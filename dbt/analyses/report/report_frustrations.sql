@@ -25,7 +25,10 @@ daily as (
     from frustrations
     group by 1, 2, 3, 4, 5
     qualify
-        dense_rank() over (partition by project_id order by frustrated_date desc) <= 92
+        dense_rank() over (
+            partition by project_id
+            order by frustrated_date desc nulls last
+        ) <= 92
 ),
 
 -- the same, with how often the element frustrates in all
@@ -87,8 +90,8 @@ ranked as (
         dense_rank() over (
             partition by project_id
             order by
-                is_known desc,
-                element_session_count desc,
+                is_known desc nulls last,
+                element_session_count desc nulls last,
                 page_domain asc,
                 page_path asc,
                 element asc

@@ -18,7 +18,7 @@ final as (
     from funnels
     qualify
         dense_rank() over (
-            partition by project_id, funnel order by entered_date desc
+            partition by project_id, funnel order by entered_date desc nulls last
         ) <= 400
 )
 

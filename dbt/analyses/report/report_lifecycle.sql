@@ -19,7 +19,7 @@ final as (
     where not is_before_calendar
     qualify
         row_number() over (
-            partition by project_id, period order by period_started_date desc
+            partition by project_id, period order by period_started_date desc nulls last
         ) <= 400
 )
 

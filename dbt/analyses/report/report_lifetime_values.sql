@@ -14,9 +14,12 @@ final as (
         revenue
     from lifetime_values
     where day_number <= 30 and not is_before_calendar
-    -- three months of cohorts
+    -- thirteen months of cohorts, as the other charts
     qualify
-        dense_rank() over (partition by project_id order by cohort_date desc) <= 92
+        dense_rank() over (
+            partition by project_id
+            order by cohort_date desc nulls last
+        ) <= 400
 )
 
 select * from final

@@ -17,7 +17,10 @@ recent as (
         ) as page_view_count
     from pages
     qualify
-        dense_rank() over (partition by project_id order by viewed_date desc) <= 92
+        dense_rank() over (
+            partition by project_id
+            order by viewed_date desc nulls last
+        ) <= 92
 ),
 
 -- one row per page of these days that enough users saw to name it
@@ -41,7 +44,7 @@ ranked as (
             partition by recent.project_id
             order by
                 known.project_id is null,
-                recent.page_view_count desc,
+                recent.page_view_count desc nulls last,
                 recent.page_domain asc,
                 recent.page_path asc
         ) as page_number

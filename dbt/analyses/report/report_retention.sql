@@ -17,11 +17,11 @@ final as (
         is_mature
     from retention
     where period_number <= 14 and cohort_user_count > 0 and not is_before_calendar
-    -- three months of days, a year of weeks, two years of months
+    -- thirteen months, as the other charts; two years of months
     qualify
         dense_rank() over (
-            partition by project_id, basis, period order by cohort_date desc
-        ) <= case period when 'day' then 92 when 'week' then 53 else 24 end
+            partition by project_id, basis, period order by cohort_date desc nulls last
+        ) <= case period when 'day' then 400 when 'week' then 58 else 24 end
 )
 
 select * from final

@@ -18,7 +18,10 @@ final as (
     from daily_revenue
     where not is_before_calendar
     qualify
-        row_number() over (partition by project_id order by revenue_date desc) <= 400
+        row_number() over (
+            partition by project_id
+            order by revenue_date desc nulls last
+        ) <= 400
 )
 
 select * from final

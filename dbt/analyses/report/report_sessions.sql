@@ -27,7 +27,8 @@ final as (
     group by 1, 2
     qualify
         row_number() over (
-            partition by sessions.project_id order by sessions.started_date desc
+            partition by sessions.project_id
+            order by sessions.started_date desc nulls last
         ) <= 400
 )
 

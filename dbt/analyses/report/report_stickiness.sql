@@ -17,8 +17,8 @@ final as (
     -- a year of weeks, two years of months
     qualify
         dense_rank() over (
-            partition by project_id, period order by period_started_date desc
-        ) <= case period when 'week' then 53 else 24 end
+            partition by project_id, period order by period_started_date desc nulls last
+        ) <= case period when 'week' then 58 else 24 end
 )
 
 select * from final

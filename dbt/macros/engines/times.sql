@@ -32,6 +32,26 @@
     end
 {%- endmacro -%}
 
+{#- For keys in views and in tests: those who read them may have set output formats. -#}
+{%- macro date_text(date) -%} {{ return(adapter.dispatch("date_text")(date)) }} {%- endmacro -%}
+
+{%- macro snowflake__date_text(date) -%} to_char({{ date }}, 'YYYY-MM-DD') {%- endmacro -%}
+
+{%- macro duckdb__date_text(date) -%} {{ date }}::varchar {%- endmacro -%}
+
+{%- macro time_text(time) -%} {{ return(adapter.dispatch("time_text")(time)) }} {%- endmacro -%}
+
+{%- macro snowflake__time_text(time) -%}
+    to_char({{ time }}, 'YYYY-MM-DD HH24:MI:SS.FF9')
+{%- endmacro -%}
+
+{%- macro duckdb__time_text(time) -%} {{ time }}::varchar {%- endmacro -%}
+
+{#- On Snowflake `timestamp` is what the session's TIMESTAMP_TYPE_MAPPING says. -#}
+{%- macro timestamp_type() -%}
+    {{ return("timestamp" if target.type == "duckdb" else "timestamp_ntz") }}
+{%- endmacro -%}
+
 {%- macro add_days(date, days) -%}
     {{ return(adapter.dispatch("add_days")(date, days)) }}
 {%- endmacro -%}

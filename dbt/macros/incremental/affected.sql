@@ -25,14 +25,16 @@
     {%- set found = run_query(query).columns[0].values() -%}
     {%- set days, conditions = found | reject("none") | list, [] -%}
     {%- do conditions.append("occurred_date is null") if none in found -%}
-    {%- do conditions.append("occurred_date " ~ in_or_between(days)) if days -%}
+    {%- do conditions.append("occurred_date " ~ in_or_between(days, "::date")) if days -%}
     ({{ conditions | join(" or ") or "false" }})
 {%- endmacro -%}
 
 {#- More than 400 values become a range, because Snowflake limits the length of a query. -#}
-{%- macro in_or_between(values) -%}
+{%- macro in_or_between(values, cast="") -%}
     {%- set quoted = [] -%}
-    {%- for value in values | sort -%}{%- do quoted.append(literal(value)) -%}{%- endfor -%}
+    {%- for value in values | sort -%}
+        {%- do quoted.append(literal(value) ~ cast) -%}
+    {%- endfor -%}
     {%- if quoted | length > 400 -%}
         between {{ quoted[0] }} and {{ quoted[-1] }}
     {%- else -%}

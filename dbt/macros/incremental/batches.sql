@@ -18,7 +18,7 @@
     {%- set records, watermarks = build_plan().records, [] -%}
     {%- for node in tracked_nodes(with_ephemeral=true)
         if (id or model.unique_id) in node.depends_on.nodes -%}
-        {%- if node.config.materialized in ["view", "ephemeral"] -%}
+        {%- if node.config.materialized in ["amplitude_view", "view", "ephemeral"] -%}
             {%- do watermarks.append(lowest_watermark_of_readers(node.unique_id)) -%}
         {%- elif node.name in records -%}
             {%- do watermarks.append(records[node.name].batch_number) -%}

@@ -8,7 +8,7 @@
     was committed before that statement began. So of two builds that take the lock at once,
     the second sees what the first has written. -#}
 {%- macro build_lock() -%}
-    {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "build_lock")) }}
+    {{ return(build_table("build_lock")) }}
 {%- endmacro -%}
 
 {#- The lease that this run holds. Models of all threads share the graph. -#}
@@ -18,7 +18,7 @@
 
 {#- At the start of a build, before it reads what is recorded. -#}
 {%- macro acquire_build_lock() -%}
-    {%- if execute and target.type == "snowflake" and is_recorded_command() -%}
+    {%- if target.type == "snowflake" -%}
         {%- do create_build_lock() -%}
         {%- set began_at = modules.datetime.datetime.now(modules.pytz.utc) -%}
         {%- set row = update_build_lock(

@@ -1,15 +1,14 @@
 {#- One row per model or seed: up to which batch its rows are complete, in which batch it was
     last rebuilt and last changed, and the definition that made its rows. -#}
 {%- macro model_batches() -%}
-    {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "model_batches")) }}
+    {{ return(build_table("model_batches")) }}
 {%- endmacro -%}
 
 {%- macro tracked_nodes(with_ephemeral=false) -%}
     {%- set nodes = [] -%}
     {%- for node in graph.nodes.values() if node.resource_type in ["model", "seed"] -%}
-        {%- set is_ours = node.package_name == project_name -%}
         {%- set is_stored = with_ephemeral or node.config.materialized != "ephemeral" -%}
-        {%- do nodes.append(node) if is_ours and is_stored -%}
+        {%- do nodes.append(node) if is_own(node) and is_stored -%}
     {%- endfor -%}
     {{ return(nodes) }}
 {%- endmacro -%}
@@ -40,7 +39,8 @@
         {%- do adapter.create_schema(table.without_identifier()) -%}
         {%- do run_query(
             "create table if not exists " ~ table ~ " (model varchar, batch_number bigint,"
-            ~ " rebuilt_in bigint, changed_in bigint, definition varchar, finished_at timestamp)"
+            ~ " rebuilt_in bigint, changed_in bigint, definition varchar, finished_at "
+            ~ timestamp_type() ~ ")"
         ) -%}
     {%- endif -%}
 {%- endmacro -%}
@@ -61,14 +61,23 @@
     {{ return(records) }}
 {%- endmacro -%}
 
+{#- The models and seeds that this command builds: in a project that installs this one as a
+    package, often none. -#}
+{%- macro selected_nodes() -%}
+    {%- set nodes = [] -%}
+    {%- for node in tracked_nodes() if is_recorded_command() -%}
+        {%- do nodes.append(node) if node.unique_id in selected_resources -%}
+    {%- endfor -%}
+    {{ return(nodes) }}
+{%- endmacro -%}
+
 {#- At the start of a build: take the lock, decide which models are rebuilt, say why, and
     forget their records, so that the next build rebuilds them again if this one dies.
     Definitions come first: a model that does not compile fails before the lock is held. -#}
 {%- macro plan_build() -%}
-    {%- if execute and is_recorded_command() -%}
-        {%- set selected, definitions = [], {} -%}
-        {%- for node in tracked_nodes() if node.unique_id in selected_resources -%}
-            {%- do selected.append(node) -%}
+    {%- set selected, definitions = selected_nodes() if execute else [], {} -%}
+    {%- if selected -%}
+        {%- for node in selected -%}
             {%- set is_seed = node.resource_type == "seed" -%}
             {%- set definition = seed_definition(node) if is_seed else model_definition(node) -%}
             {%- do definitions.update({node.name: definition}) -%}
@@ -78,6 +87,10 @@
         {%- set plan = build_plan() -%}
         {%- do plan.definitions.update(definitions) -%}
         {%- do plan_rebuilds(plan, selected) -%}
+        {#- dbt may load a seed all the same: its materialization is dbt's own in a package. -#}
+        {%- for node in selected if node.resource_type == "seed" -%}
+            {%- do plan.unchanged.update({node.name: true}) if node.name not in plan.rebuilt -%}
+        {%- endfor -%}
         {%- do say_rebuilds(plan) -%}
         {%- set is_empty = flags.EMPTY or flags.SAMPLE -%}
         {%- set forgotten = (plan.definitions if is_empty else plan.rebuilt).keys() | list -%}
@@ -111,8 +124,10 @@
             {%- do waiting.append(node) -%}
         {%- endif -%}
     {%- endfor -%}
-    {#- One pass per generation: no chain of models is longer than there are models. -#}
-    {%- for _ in selected -%}
+    {#- One pass per generation, until one finds no more. -#}
+    {%- set progress = namespace(finds_more=true) -%}
+    {%- for _ in selected if progress.finds_more -%}
+        {%- set found = plan.rebuilt | length -%}
         {%- for node in waiting if node.name not in plan.rebuilt -%}
             {%- for parent in tracked_parents(node) -%}
                 {%- set record = plan.records.get(parent.name) -%}
@@ -122,6 +137,7 @@
                 {%- endif -%}
             {%- endfor -%}
         {%- endfor -%}
+        {%- set progress.finds_more = plan.rebuilt | length > found -%}
     {%- endfor -%}
 {%- endmacro -%}
 
@@ -131,7 +147,7 @@
         {%- set parent = graph.nodes[id] -%}
         {%- if parent.config.materialized == "ephemeral" -%}
             {%- do parents.extend(tracked_parents(parent)) -%}
-        {%- elif parent.package_name == project_name -%}
+        {%- elif is_own(parent) -%}
             {%- do parents.append(parent) -%}
         {%- endif -%}
     {%- endfor -%}

@@ -4,7 +4,7 @@
     {%- if execute and is_recorded_command() and not (flags.EMPTY or flags.SAMPLE) -%}
         {%- set plan, names = build_plan(), [] -%}
         {#- In the order in which they ended, so that what a model reads comes before it. -#}
-        {%- for result in results if result.status == "success" -%}
+        {%- for result in results if result.status == "success" and is_own(result.node) -%}
             {%- if result.node.name in plan.definitions -%}
                 {%- do plan.records.update({result.node.name: new_record(plan, result.node)}) -%}
                 {%- do names.append(result.node.name) -%}
@@ -63,7 +63,8 @@
 {%- endmacro -%}
 
 {%- macro utc_now() -%}
-    '{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}'::timestamp
+    '{{ modules.datetime.datetime.now(modules.pytz.utc).strftime("%Y-%m-%d %H:%M:%S") }}'::{{
+        timestamp_type() }}
 {%- endmacro -%}
 
 {%- macro is_recorded_command() -%}

@@ -50,8 +50,8 @@
 {%- macro name_of_ref(name) -%}{{ return(name) }}{%- endmacro -%}
 
 {%- macro relation_of_source(source_name, table_name) -%}
-    {%- for source in graph.sources.values() if source.source_name == source_name -%}
-        {%- if source.name == table_name -%}
+    {%- for source in graph.sources.values() if is_own(source) -%}
+        {%- if [source.source_name, source.name] == [source_name, table_name] -%}
             {{ return(api.Relation.create(source.database, source.schema, source.identifier)) }}
         {%- endif -%}
     {%- endfor -%}
@@ -67,7 +67,8 @@
 
 {%- macro hashes_of_variables() -%}
     {#- These decide how a build runs, not what it makes. -#}
-    {%- set others = ["rebuild_changed_models", "build_lock_minutes", "override_build_lock"] -%}
+    {%- set others = ["cluster_tables", "rebuild_changed_models", "build_lock_minutes",
+        "override_build_lock"] -%}
     {%- set hashes = {} -%}
     {%- for name in variable_forms().variables if name not in others -%}
         {%- do hashes.update({name: local_md5(tojson(var(name), sort_keys=true))[:8]}) -%}

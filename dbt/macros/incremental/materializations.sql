@@ -1,14 +1,16 @@
 {#- dbt's own materializations, left out for a model that is up to date: everything that it
-    reads is unchanged since its last build, and so is its definition. -#}
-{%- materialization table, adapter="duckdb" -%}
+    reads is unchanged since its last build, and so is its definition. They have names of
+    their own, because dbt lets no package replace `table` and its like, and because the
+    models of a project that installs this one as a package keep dbt's. -#}
+{%- materialization amplitude_table, adapter="duckdb" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_table_duckdb)) }}
 {%- endmaterialization -%}
 
-{%- materialization incremental, adapter="duckdb" -%}
+{%- materialization amplitude_incremental, adapter="duckdb" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_incremental_duckdb)) }}
 {%- endmaterialization -%}
 
-{%- materialization view, adapter="duckdb" -%}
+{%- materialization amplitude_view, adapter="duckdb" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_view_default)) }}
 {%- endmaterialization -%}
 
@@ -16,15 +18,15 @@
     {{ return(build_unless_up_to_date(dbt.materialization_seed_default)) }}
 {%- endmaterialization -%}
 
-{%- materialization table, adapter="snowflake" -%}
+{%- materialization amplitude_table, adapter="snowflake" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_table_snowflake)) }}
 {%- endmaterialization -%}
 
-{%- materialization incremental, adapter="snowflake" -%}
+{%- materialization amplitude_incremental, adapter="snowflake" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_incremental_snowflake)) }}
 {%- endmaterialization -%}
 
-{%- materialization view, adapter="snowflake" -%}
+{%- materialization amplitude_view, adapter="snowflake" -%}
     {{ return(build_unless_up_to_date(dbt.materialization_view_snowflake)) }}
 {%- endmaterialization -%}
 
@@ -44,6 +46,7 @@
         {{ return({"relations": [this]}) }}
     {%- endif -%}
     {%- do renew_build_lock() -%}
+    {%- do pin_session_parameters() -%}
     {%- set relations = materialization() -%}
     {%- do unchanged.update({model.name: true}) if has_appended_nothing() -%}
     {{ return(relations) }}
@@ -54,11 +57,12 @@
     {%- set plan, missed = build_plan(), [] -%}
     {%- set record, definition = plan.records.get(model.name), plan.definitions.get(model.name) -%}
     {%- for id in model.depends_on.nodes if record -%}
-        {%- set name = graph.nodes[id].name if id in graph.nodes else id -%}
-        {%- set parent = plan.records.get(name) -%}
-        {%- set is_built = name in plan.definitions and name not in plan.unchanged -%}
+        {%- set node = graph.nodes.get(id) -%}
+        {%- set parent = plan.records.get(node.name) if node and is_own(node) else none -%}
+        {%- set is_built = parent and node.name in plan.definitions
+            and node.name not in plan.unchanged -%}
         {%- if not parent or is_built or parent.changed_in > record.batch_number -%}
-            {%- do missed.append(name) -%}
+            {%- do missed.append(id) -%}
         {%- endif -%}
     {%- endfor -%}
     {%- if not record or not definition or definition.is_volatile or has_new_descriptions() -%}
@@ -98,7 +102,11 @@
     {{ return(dbt.should_full_refresh() or (is_rebuilt and may_be)) }}
 {%- endmacro -%}
 
-{#- dbt's own; but the hook that renders definitions has no model at hand. -#}
+{#- dbt's own, which knows only its own materialization; and the hook that renders definitions
+    has no model at hand. -#}
 {%- macro is_incremental() -%}
-    {{ return(model.resource_type == "model" and dbt.is_incremental()) }}
+    {%- set is_possible = execute and model.resource_type == "model"
+        and model.config.materialized in ["amplitude_incremental", "incremental"] -%}
+    {%- set table = load_relation(this) if is_possible else none -%}
+    {{ return(table is not none and table.is_table and not should_full_refresh()) }}
 {%- endmacro -%}

@@ -8,7 +8,7 @@
 
 {%- macro session_day_id() -%}
     {{ dbt_utils.generate_surrogate_key(["project_id", "md5(unmerged_user_id)",
-        "amplitude_session_id", "occurred_date"]) }}
+        "amplitude_session_id", date_text("occurred_date")]) }}
 {%- endmacro -%}
 
 {%- macro project_user_id(table="") -%}
@@ -18,7 +18,8 @@
 {%- endmacro -%}
 
 {%- macro daily_performance_id() -%}
-    {{ dbt_utils.generate_surrogate_key(["project_id", "event_date", "md5(event_type)"]) }}
+    {{ dbt_utils.generate_surrogate_key(["project_id", date_text("event_date"),
+        "md5(event_type)"]) }}
 {%- endmacro -%}
 
 {%- macro counted_session_id(user_id="unmerged_user_id") -%}

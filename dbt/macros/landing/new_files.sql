@@ -71,11 +71,15 @@ from (
 where landing_key = file and file_row_number is null
 {%- endmacro -%}
 
+{#- Keys are computed of files, not of rows. All files are counted, not only those that were
+    loaded since the last build: raw may be filled by other means that keep loaded_at. -#}
 {%- macro files_to_load(source) -%}
-    with landed as (
-        select filename, {{ landing_key("filename", "events") }} as landing_key,
-            count(*) as row_count
-        from {{ source }} group by 1, 2
+    with counted as (
+        select filename, count(*) as row_count from {{ source }} group by 1
+    ),
+    landed as (
+        select filename, {{ landing_key("filename", "events") }} as landing_key, row_count
+        from counted
     ),
     loaded as (select landing_key, count(*) as row_count from {{ this }} group by 1)
     select landed.filename, landed.landing_key

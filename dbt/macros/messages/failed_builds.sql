@@ -1,7 +1,8 @@
 {%- macro explain_damaged_warehouse(results) -%}
     {%- set messages = results | selectattr("status", "equalto", "error") | map(attribute="message")
         | join(" ") -%}
-    {%- if target.type == "duckdb"
+    {#- As a package it knows nothing of what else is in the file. -#}
+    {%- if target.type == "duckdb" and project_name == "amplitude_warehouse"
         and modules.re.search("Corrupt database file|not read enough bytes|not read all"
             ~ "|Failed to deserialize|database has been invalidated", messages) -%}
         {%- set path = env_var("WAREHOUSE", "data/warehouse.duckdb") -%}
@@ -13,7 +14,7 @@
 {%- macro explain_unread_file(results) -%}
     {%- set pattern = "events/[^/\\s]+/[-0-9]+/[0-9]+/[^/\\s]+[.]json(?:[.]gz)?" -%}
     {%- for result in results if result.status == "error"
-        and result.node.name == "base_amplitude__events" -%}
+        and is_own(result.node) and result.node.name == "base_amplitude__events" -%}
         {%- for key in modules.re.findall(pattern, result.message)[:1] -%}
             {%- set hour = key.split("/")[2] ~ "T" ~ key.split("/")[3] -%}
             {%- set command = "make ingest START=" ~ hour ~ " END=" ~ hour ~ " ARGS=--force" -%}
@@ -25,7 +26,7 @@
 {%- endmacro -%}
 
 {%- macro explain_unread_ledger(results) -%}
-    {%- for result in results if result.status in ["error", "fail"]
+    {%- for result in results if result.status in ["error", "fail"] and is_own(result.node)
         and modules.re.search("amplitude__(ledger_lines|landed_files)", result.node.name) -%}
         {%- if loop.first -%}
             {%- do log("A line of the ledger is not as the ingest writes it: make ledger names"
@@ -37,7 +38,7 @@
 
 {%- macro explain_failed_tests(results) -%}
     {%- for result in results if execute and result.status in ["fail", "warn"]
-        and result.node.config.meta.get("row") -%}
+        and is_own(result.node) and result.node.config.meta.get("row") -%}
         {%- set meta = result.node.config.meta -%}
         {%- set found = run_query("select " ~ meta["row"] ~ " from (" ~ result.node.compiled_code
             ~ ") as failed order by 1 limit 3") -%}

@@ -4,7 +4,8 @@
     {%- if timezone == "UTC" -%}
         {{ timestamp }}::date
     {%- else -%}
-        case when {{ timestamp }} between '0001-01-02'::timestamp and '9999-12-30'::timestamp then
+        case when {{ timestamp }} between '0001-01-02'::{{ timestamp_type() }}
+            and '9999-12-30'::{{ timestamp_type() }} then
         {%- if target.type == "snowflake" %} convert_timezone('UTC', {{ literal(timezone) }},
             {{ timestamp }})
         {%- else %} timezone({{ literal(timezone) }}, timezone('UTC', {{ timestamp }})){% endif %}

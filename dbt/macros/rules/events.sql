@@ -26,5 +26,8 @@
     coalesce(false
     {%- for field, pattern in (run_query(query).rows if exist else []) %}
         or {{ field }} ilike {{ literal(pattern) }}
+    {%- endfor %}
+    {%- for rule in variable("traffic_rules") if rule.kind == kind %}
+        or {{ rule.field }} ilike {{ literal(rule.pattern) }}
     {%- endfor %}, false)
 {%- endmacro -%}

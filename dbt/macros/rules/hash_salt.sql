@@ -1,5 +1,5 @@
 {%- macro hash_salt() -%}
-    {{ return(api.Relation.create(target.database, target.schema ~ "_staging", "hash_salt")) }}
+    {{ return(build_table("hash_salt")) }}
 {%- endmacro -%}
 
 {%- macro recorded_hash_salt() -%}
@@ -9,7 +9,7 @@
 
 {#- Bound, because the text of a statement is in dbt's log. -#}
 {%- macro keep_hash_salt() -%}
-    {%- if execute and flags.WHICH in ["run", "build"]
+    {%- if execute and flags.WHICH in ["run", "build"] and selected_nodes()
         and "hash" in variable("personal_columns").values() -%}
         {%- set given, kept = env_var("HASH_SALT", ""), recorded_hash_salt() -%}
         {%- do check_hash_salt(given, kept) -%}

@@ -1,9 +1,16 @@
 {#- What each variable must be, and an example. -#}
 {%- macro variable_forms() -%}
+    {%- set a_name = "a name of letters, digits, _ and $" -%}
     {%- set variables = {
+        "amplitude_database": ["null or " ~ a_name, "raw"],
+        "amplitude_schema": ["null or " ~ a_name, "amplitude"],
+        "amplitude_events_identifier": [a_name, "events"],
+        "amplitude_ledger_identifier": [a_name, "ledger"],
+        "amplitude_merges_identifier": [a_name, "merges"],
         "duplicate_window_days": ["null or a number from 0 to 10000", "7"],
         "stitch_anonymous_users": ["true or false", "true"],
         "use_merges": ["true or false", "false"],
+        "use_time_spine": ["true or false", "true"],
         "reporting_timezone": ["the name of a time zone", "America/New_York"],
         "calendar_starts_on": ["null or a day", "2024-01-01"],
         "retention_days": ["a whole number from 0 to 10000", "90"],
@@ -11,6 +18,12 @@
         "inactive_event_types": ["a list, each item a text", "[Push Sent, Push Opened]"],
         "longest_session_hours": ["a number above 0, up to 10000", "24"],
         "excluded_traffic": ["a list, each item bot or internal", "[bot, internal]"],
+        "traffic_rules": ["a list, each item a rule with kind, field and pattern",
+            '[{kind: internal, field: amplitude_user_id, pattern: "%@example.com"}]'],
+        "channel_rules": ["a list, each item a rule with a channel and its conditions",
+            "[{channel: Partners, medium: partner}]"],
+        "channel_sources": ["a list, each item a source with its category",
+            "[{source: news.example.com, category: social}]"],
         "personal_columns": ["columns and properties by name, each omit or hash (numbers: omit)",
             "{ip_address: omit, user_properties.email: hash}"],
         "masking_rules": ["a list, each item a pattern and its mask",
@@ -20,6 +33,7 @@
         "unparsed_lines_allowed": ["a whole number from 0 on", "2"],
         "too_large_hours_accepted": ["a list, each item an upload hour of a project",
             '["100500123/2026-01-31 05:00:00"]'],
+        "cluster_tables": ["true or false", "true"],
         "rebuild_changed_models": ["true or false", "true"],
         "build_lock_minutes": ["a number above 0, up to 10000", "120"],
         "override_build_lock": ["true or false", "false"],
@@ -48,7 +62,9 @@
     {%- for name, value in given.items() -%}
         {%- set shown = "null" if value is none else '"' ~ value ~ '"' if value is string
             else value -%}
-        {%- if name not in forms -%}
+        {#- Variables of own models are not known here. -#}
+        {%- if place == "" and name.startswith("own_") -%}
+        {%- elif name not in forms -%}
             {%- do faults.append(place ~ name ~ " is not known; the nearest known name is "
                 ~ nearest_name(name, forms)) -%}
         {%- elif not has_form(value, forms[name][0]) -%}
@@ -85,8 +101,9 @@
             ~ ".")) -%}
     {%- endfor -%}
     {%- set where = step.where if step.where is mapping else {} -%}
-    {%- set columns = graph.nodes["model.amplitude_warehouse.stg_amplitude__events"].columns
-        if execute else where -%}
+    {%- set events = graph.nodes.get("model.amplitude_warehouse.stg_amplitude__events")
+        if execute else none -%}
+    {%- set columns = events.columns if events else where -%}
     {%- for column in where if column not in columns -%}
         {%- do faults.append(place ~ "where." ~ column
             ~ " is not a column of stg_amplitude__events; the nearest one is "
@@ -119,6 +136,7 @@
     {{ return({
         "true or false": value is boolean,
         "a text": text | trim != "",
+        "a name of letters, digits, _ and $": is_plain_name(text),
         "a text, number, true or false": text != "" or value is number,
         "a number from 0 to 10000": 0 <= number <= 10000,
         "a number above 0, up to 10000": 0 < number <= 10000,
@@ -130,6 +148,10 @@
         "columns and properties by name, each omit or hash (numbers: omit)":
             are_personal_columns(value),
         "a pattern and its mask": is_masking_rule(value),
+        "a rule with kind, field and pattern": is_traffic_rule(value),
+        "a rule with a channel and its conditions":
+            has_texts(value, ["channel"], ["category", "medium", "campaign", "reason"]),
+        "a source with its category": is_channel_source(value),
         "the id of a project": text | trim != "" or (0 < number and number is integer),
         "a day": is_day(value | string),
         "an upload hour of a project": modules.re.fullmatch("[^/]+/.{10} ([01]\\d|2[0-3]):00:00",
@@ -156,6 +178,36 @@
     {{ return(rule | length == 2 and texts | length == 2
         and not modules.re.search("\\\\", rule.pattern)
         and not modules.re.search("\\\\(?![0-9])", rule.mask)) }}
+{%- endmacro -%}
+
+{%- macro is_traffic_rule(value) -%}
+    {%- set fields = ["amplitude_user_id", "client_library", "device_family", "device_id",
+        "device_model", "device_type", "ip_address", "os_name", "page_domain", "platform"] -%}
+    {{ return(has_texts(value, ["kind", "field", "pattern"], ["reason"])
+        and value.kind in ["bot", "internal"] and value.field in fields) }}
+{%- endmacro -%}
+
+{%- macro is_channel_source(value) -%}
+    {%- set categories = ["ai", "direct", "email", "other", "push", "search", "shopping", "sms",
+        "social", "video"] -%}
+    {%- set texts = dict(value if value is mapping else {}) -%}
+    {%- set subdomains = texts.pop("includes_subdomains", false) -%}
+    {{ return(has_texts(texts, ["source", "category"], ["reason"])
+        and texts.category in categories and subdomains is boolean) }}
+{%- endmacro -%}
+
+{#- Whether a value is texts by name: all of the first names, and some of the others. -#}
+{%- macro has_texts(value, names, others) -%}
+    {%- set wrong = [] -%}
+    {%- for name, text in (value.items() if value is mapping else []) -%}
+        {%- do wrong.append(name) if name not in names + others or text is not string
+            or text | trim == "" -%}
+    {%- endfor -%}
+    {%- do wrong.append("") if value is not mapping -%}
+    {%- for name in names if value is mapping and name not in value -%}
+        {%- do wrong.append(name) -%}
+    {%- endfor -%}
+    {{ return(not wrong) }}
 {%- endmacro -%}
 
 {#- Only columns that no key and no session is made of. -#}

@@ -2,7 +2,7 @@
 
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="replace",
         unique_key="session_day_id",
         meta={"affected": "stg_amplitude__affected_session_days"},

@@ -1,4 +1,4 @@
-{{ config(materialized="view") }}
+{{ config(materialized="amplitude_view") }}
 
 with
 

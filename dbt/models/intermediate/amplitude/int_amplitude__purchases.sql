@@ -89,7 +89,7 @@ numbered as (
         *,
         row_number() over (
             partition by offer_id, moment_number, event_type
-            order by has_equal desc, happened_at asc, project_event_id asc
+            order by has_equal desc nulls last, happened_at asc, project_event_id asc
         ) as purchase_number
     from compared
 ),

@@ -1,5 +1,5 @@
 -- noqa: disable=AM04
-{{ config(materialized="view") }}
+{{ config(materialized="amplitude_view") }}
 
 with
 

@@ -2,7 +2,7 @@
 
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="replace",
         unique_key="daily_performance_id",
         meta={"affected": "int_amplitude__affected_activity"},

@@ -1,6 +1,6 @@
 {{
     config(
-        materialized="view",
+        materialized="amplitude_view",
         post_hook=mask_for_readers("view", {
             "ip_address": "text",
             "latitude": "number",

@@ -1,6 +1,6 @@
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="append",
         pre_hook="{{ prune_affected() }}",
     )

@@ -16,7 +16,7 @@ loaded_files as (
     select * from {{ ref("stg_amplitude__loaded_files") }}
 ),
 
--- one row per file that an erasure has rewritten: no older line stands for it any more
+-- one row per file that an erasure has rewritten: no older line counts for it
 erased as (
     select
         item.value['key']::varchar as landing_key,
@@ -42,7 +42,9 @@ listed as (
         lines.clock,
         dense_rank() over (
             partition by lines.project_id, lines.upload_hour_started_at
-            order by lines.clock = 'server' desc, lines.exported_at desc
+            order by
+                lines.clock = 'server' desc nulls last,
+                lines.exported_at desc nulls last
         ) = 1 as is_current,
         count(distinct lines.exported_at) over (
             partition by lines.project_id, lines.upload_hour_started_at
@@ -75,7 +77,8 @@ named as (
     from standing
     qualify
         row_number() over (
-            partition by landing_key order by is_current desc, exported_at desc
+            partition by landing_key
+            order by is_current desc nulls last, exported_at desc nulls last
         ) = 1
 ),
 

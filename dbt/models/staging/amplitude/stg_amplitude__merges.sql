@@ -32,7 +32,10 @@ newest as (
     qualify
         row_number() over (
             partition by project_id, merged_amplitude_id
-            order by merged_at desc, merge_occurred_at desc, amplitude_id
+            order by
+                merged_at desc nulls last,
+                merge_occurred_at desc nulls last,
+                amplitude_id
         ) = 1
 ),
 

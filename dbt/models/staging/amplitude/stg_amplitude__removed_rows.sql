@@ -2,7 +2,7 @@
 
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="replace",
         unique_key="landed_row_id",
     )
@@ -22,7 +22,7 @@
     "landed.is_parsed",
 ] | join(", ") %}
 
-{#- What is new: rows that have landed, and those of hours that were exported anew. -#}
+{#- What is new: rows that have landed, and those of hours that were exported again. -#}
 {% set is_new = "landed.batch_number > " ~ watermark() %}
 {% set has_news = false %}
 {% if execute and is_incremental() %}
@@ -208,7 +208,7 @@ repeats as (
         )
 ),
 
--- one row per suspect, with why it is no event of its own, if so
+-- one row per suspect, with the reason why it is a copy, if so
 reasons as (
     select
         suspects.landed_row_id,

@@ -35,7 +35,10 @@ newest as (
     qualify
         row_number() over (
             partition by project_id, upload_hour_started_at
-            order by clock = 'server' desc, exported_at desc, ledger_line_id desc
+            order by
+                clock = 'server' desc nulls last,
+                exported_at desc nulls last,
+                ledger_line_id desc nulls last
         ) = 1
 ),
 

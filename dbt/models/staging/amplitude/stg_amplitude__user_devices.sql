@@ -1,6 +1,6 @@
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="replace",
         unique_key="user_device_id",
     )

@@ -258,7 +258,7 @@ cells as (
             = periods.period_number
 ),
 
--- one row per cell in which somebody returned
+-- one row per cell in which someone returned
 returned as (
     select
         project_id,
@@ -292,7 +292,7 @@ last_returns as (
     group by 1, 2, 3, 4, 5
 ),
 
--- one row per cell that is somebody's last
+-- one row per cell that is someone's last
 last_returned as (
     select
         project_id,
@@ -321,7 +321,7 @@ counted as (
                     cells.basis,
                     cells.period,
                     cells.cohort_date
-                order by cells.period_number desc
+                order by cells.period_number desc nulls last
                 rows between unbounded preceding and current row
             ),
             0

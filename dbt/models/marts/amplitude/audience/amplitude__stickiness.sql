@@ -42,7 +42,7 @@ distribution as (
             sum(counts.exact_user_count) over (
                 partition by
                     periods.project_id, periods.period, periods.period_started_date
-                order by day_numbers.active_day_number desc
+                order by day_numbers.active_day_number desc nulls last
                 rows between unbounded preceding and current row
             ),
             0

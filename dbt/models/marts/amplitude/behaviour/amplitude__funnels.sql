@@ -280,7 +280,7 @@ paths as (
                 {% for number in step_numbers -%}
                 (step_{{ number }}_at is not null)::int
                 {{ "+ " if not loop.last }}
-                {%- endfor %} desc,
+                {%- endfor %} desc nulls last,
                 step_1_at,
                 began_at
         ) = 1
@@ -318,7 +318,7 @@ counts as (
     group by 1, 2, 3, 4
 ),
 
--- one row per funnel and day on which somebody entered it
+-- one row per funnel and day on which someone entered it
 entries as (
     select
         project_id,

@@ -4,7 +4,7 @@
 
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="replace",
         unique_key="session_id",
         meta={"affected": "int_amplitude__affected_activity"},

@@ -26,11 +26,23 @@ channel_click_ids as (
 ),
 
 channel_sources as (
-    select * from {{ ref("channel_sources") }}
+    select
+        source,
+        category,
+        includes_subdomains
+    from {{ ref("channel_sources") }}
+    {{ added_channel_sources() }}
 ),
 
 channel_rules as (
-    select * from {{ ref("channel_rules") }}
+    select
+        rule_number,
+        channel,
+        category,
+        medium,
+        campaign
+    from {{ ref("channel_rules") }}
+    {{ added_channel_rules() }}
 ),
 
 -- one row per session that came from somewhere: a touch
@@ -221,7 +233,7 @@ categories as (
     qualify
         row_number() over (
             partition by all_names.told_source
-            order by all_names.parent_number asc, all_names.source_name desc
+            order by all_names.parent_number asc, all_names.source_name desc nulls last
         ) = 1
 ),
 

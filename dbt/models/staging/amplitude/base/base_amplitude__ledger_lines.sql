@@ -18,7 +18,7 @@
 
 {{
     config(
-        materialized="incremental",
+        materialized="amplitude_incremental",
         incremental_strategy="append",
         pre_hook="{{ find_new_files('ledger') }}",
     )

@@ -1,4 +1,4 @@
-{{ config(enabled=variable("use_merges"), materialized="view") }}
+{{ config(enabled=variable("use_merges"), materialized="amplitude_view") }}
 
 {#- Amplitude's share in Snowflake has a table for each project, without this column. -#}
 {% set columns = (
@@ -18,8 +18,8 @@ typed as (
         {{ "project_id" if "project_id" in columns else "null" }}::varchar as project_id,
         merged_amplitude_id::varchar as merged_amplitude_id,
         amplitude_id::varchar as amplitude_id,
-        merge_event_time::timestamp as merge_occurred_at,
-        merge_server_time::timestamp as merged_at
+        cast(merge_event_time as {{ timestamp_type() }}) as merge_occurred_at,
+        cast(merge_server_time as {{ timestamp_type() }}) as merged_at
     from merges
 ),
 
@@ -29,8 +29,8 @@ final as (
             "project_id",
             "merged_amplitude_id",
             "amplitude_id",
-            "merge_occurred_at",
-            "merged_at",
+            time_text("merge_occurred_at"),
+            time_text("merged_at"),
         ]) }} as merge_id,
         *
     from typed
