@@ -16,8 +16,8 @@ from ingest.calendar import calendar
 from ingest.clock import WrongClock, difference
 from ingest.erasures import read_erased
 from ingest.export import NotAnExportApi, Refused, Unreachable
-from ingest.landing import LandingError, open_landing
-from ingest.ledger import Ledger
+from ingest.landing import Landing, LandingError, open_landing
+from ingest.ledger import Ledger, projects_of
 from ingest.room import HoldError
 from ingest.run import (
     LONGEST_WINDOW_HOURS,
@@ -57,7 +57,9 @@ def main() -> int:
     arguments = _parser().parse_args()
     load_dotenv(".env")
     try:
-        settings = Settings.read(os.environ)
+        # Who only looks at the landing needs no keys.
+        looks = (arguments.ledger or arguments.verify) and not arguments.repair
+        settings = Settings.read(os.environ, with_amplitude=not looks)
         log_file = logs.start(started, settings.secrets, settings.log_days)
     except SettingsError as error:
         print(f"ingest: {error}", file=sys.stderr)
@@ -125,10 +127,17 @@ def _ingest(
     summary: Summary,
 ) -> int:
     landing = open_landing(settings)
+    if not (settings.api_key or settings.project_id):
+        ledgers = [Ledger(landing, "", name, now) for name in projects_of(landing, now)]
+        codes = [_look(settings, arguments, landing, one, now) for one in ledgers]
+        if not codes:
+            log.info("nothing has landed in %s yet", settings.landing)
+        return max(codes, default=DONE)
     ledger = Ledger(landing, settings.api_key_id, settings.project_id, now)
-    only_looks = arguments.ledger or arguments.verify or arguments.dry_run
+    if arguments.ledger or (arguments.verify and not arguments.repair):
+        return _look(settings, arguments, landing, ledger, now)
     # What the server's clock has seen already cannot lie in the future.
-    if (newest := ledger.newest_server_time) and not only_looks:
+    if (newest := ledger.newest_server_time) and not arguments.dry_run:
         problem = difference(
             min(now - newest, timedelta()), f"the ledger, which has {newest:%F %T}"
         )
@@ -138,14 +147,10 @@ def _ingest(
     wanted = _wanted(settings, arguments, ledger, now)
     if wanted is None:
         return DONE
-    if arguments.ledger:
-        print(*calendar(wanted, ledger), sep="\n")
     check = None
-    if arguments.verify or arguments.repair:
+    if arguments.repair:
         check = verify(landing, ledger, wanted)
         print(*check.lines(), sep="\n")
-    if arguments.ledger or arguments.verify:
-        return HOURS_OPEN if check and (check.hours or check.erased) else DONE
     hours = [
         hour
         for hour in (check.hours if check else wanted.hours())
@@ -173,6 +178,25 @@ def _ingest(
     return HOURS_OPEN if not_landed else DONE
 
 
+def _look(
+    settings: Settings,
+    arguments: argparse.Namespace,
+    landing: Landing,
+    ledger: Ledger,
+    now: datetime,
+) -> int:
+    """Show the ledger, or check its files, and land nothing."""
+    if (wanted := _wanted(settings, arguments, ledger, now)) is None:
+        return DONE
+    if arguments.ledger:
+        print(*calendar(wanted, ledger), sep="\n")
+    if not arguments.verify:
+        return DONE
+    check = verify(landing, ledger, wanted)
+    print(*check.lines(), sep="\n")
+    return HOURS_OPEN if check.hours or check.erased else DONE
+
+
 def _wanted(
     settings: Settings, arguments: argparse.Namespace, ledger: Ledger, now: datetime
 ) -> Window | None:
@@ -183,7 +207,9 @@ def _wanted(
             " make ingest START=2026-01-31, or AMP_START in .env"
         )
     safe = last_safe_hour(now)
-    last = arguments.end or safe
+    # Without keys nothing more can land here.
+    newest = safe if settings.api_key else ledger.last_hour
+    last = arguments.end or newest or safe
     if arguments.end and first > last:
         raise SettingsError(f"END lies before the first hour, {Window(first, first)}")
     if max(first, last) > safe:
@@ -253,7 +279,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--validate",
         action="store_true",
-        help="parse every line instead of looking at its braces",
+        help="parse every line as JSON (slow; the default checks the outer braces)",
     )
     parser.add_argument(
         "--workers",

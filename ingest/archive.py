@@ -1,6 +1,6 @@
 """Read a zip archive while it arrives, and prove that it arrived whole.
 
-The zip format keeps its table of contents at the end, so whoever reads a stream meets
+The zip format keeps its table of contents at the end, so a reader of the stream meets
 each member before knowing whether there are more. This reader checks every member's CRC
 and sizes as it passes, and then that the table names exactly the members seen and that
 the end record is there. Only after the last of `members` has been taken is the archive

@@ -343,7 +343,7 @@ def _erase(
     if not any(one.erased_count for one in scan.found):
         # Erased before: what follows may have been left to do.
         if known:
-            print("the landing holds nothing of them any more: they were erased before")
+            print("the landing holds none of their events: they were erased before")
         elif given:
             print("nothing found: no event in the landing has any of these ids")
         else:
@@ -711,7 +711,7 @@ def _links(
     also_linked: bool,
 ) -> tuple[dict[ErasedId, str], set[ErasedId]]:
     """Ids that are of the same person by the events that were found, and ids that are
-    on events of somebody else.
+    on events of other people.
 
     As Amplitude deletes a user by its amplitude ids, those of a user id are linked. If
     asked for, so are devices, what is on them without a user id, and the user ids of

@@ -126,9 +126,13 @@ def rewrite(path: Path) -> None:
         left.unlink(missing_ok=True)
     with duckdb.connect() as connection:
         # As literals: ATTACH takes no parameters.
-        for file, name in ((path, "old"), (new, "rewritten")):
+        for file, name, options in (
+            (path, "old", ""),
+            # As in dbt/profiles.yml, for tools with an older DuckDB.
+            (new, "rewritten", "(storage_version 'v1.4.0')"),
+        ):
             literal = str(file).replace("'", "''")
-            connection.execute(f"attach '{literal}' as {name}")
+            connection.execute(f"attach '{literal}' as {name} {options}")
         # What a killed build has left in its log is in the file then, and copied.
         connection.execute("force checkpoint old")
         connection.execute("copy from database old to rewritten")

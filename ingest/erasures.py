@@ -86,7 +86,7 @@ class Erasure:
 
     @classmethod
     def from_json(cls, content: bytes) -> "Erasure":
-        """Raises one of MALFORMED if the content is no record."""
+        """Raises one of MALFORMED if the content is not a record."""
         given = json.loads(content)
         return cls(
             datetime.fromisoformat(given["erased_at"]).astimezone(UTC),
@@ -246,7 +246,7 @@ def check_salt(erasures: Iterable[Erasure], salt: str | None) -> Salt:
 
 
 def read_erased(landing: Landing, salt: str | None) -> Erased | None:
-    """Whom the ingest leaves out; None if nobody was ever erased.
+    """The people whose events the ingest leaves out; None if no one was ever erased.
 
     Raises LandingError, or SettingsError if the salt is missing or another.
     """

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from threading import Lock
 
 import requests
 from urllib3.exceptions import ReadTimeoutError
@@ -108,6 +109,9 @@ class ExportClient:
         self._is_stopped = is_stopped
         self._clock = clock
         self._proxy: str | None = None
+        self._counting = Lock()
+        # Of all answers so far; threads share the client.
+        self.received_bytes = 0
 
     @contextmanager
     def open(self, window: Window) -> Iterator[Answer]:
@@ -176,14 +180,17 @@ class ExportClient:
 
     def _is_no_export_api(self, said: str) -> str:
         return (
-            f"{self._settings.export_url} answers {said}, as no Export API does: check"
-            f" AMP_EXPORT_URL and {self._proxy or 'what is between here and Amplitude'}"
+            f"{self._settings.export_url} returned {said}, which the Export API never"
+            " does: check AMP_EXPORT_URL and"
+            f" {self._proxy or 'what is between here and Amplitude'}"
         )
 
     def _chunks(self, answer: requests.Response) -> Iterator[bytes]:
         left = MOST_BYTES
         for chunk in answer.iter_content(CHUNK):
             left -= len(chunk)
+            with self._counting:
+                self.received_bytes += len(chunk)
             if self._is_stopped():
                 raise Interrupted
             if left < 0:

@@ -110,7 +110,7 @@ class Landing(Protocol):
 
 
 def open_landing(settings: Settings) -> Landing:
-    """The landing that the settings name. Raises LandingError if it is no use."""
+    """The landing that the settings name. Raises LandingError if it cannot be used."""
     if settings.landing.startswith("s3://"):
         return S3Landing(settings)
     return FolderLanding(Path(settings.landing))

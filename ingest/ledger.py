@@ -4,7 +4,7 @@ An object `ledger/<project_id>/<YYYY-MM-DD>/<run_id>-<HH>.json` holds one JSON l
 each hour that one answer of the Export API settled. Lines are only ever added; of
 several for one hour the newest counts (see `HourRecord.rank`). A line that an erasure
 adds repeats the newest one with other files, and names those it has taken the place of
-(`erased_files`), which no older line stands for any more. Beside it
+(`erased_files`), which no older line counts for. Beside it
 `limits/<api_key_id>/` holds an object for each time that a longest useful window was
 learned; there, too, the newest counts.
 """
@@ -27,7 +27,7 @@ from ingest.windows import HOUR
 # A 404 may come from a delay at Amplitude rather than from an hour without events.
 EMPTY_UNTIL = 48 * HOUR
 
-# A limit on windows may come from a bad day of the API; after this it is tried anew.
+# A limit on windows may come from a bad day of the API; after this it is tried again.
 LIMIT_LASTS = timedelta(days=14)
 
 UNKNOWN_PROJECT = "unknown"
@@ -119,7 +119,7 @@ class HourRecord:
 
     @classmethod
     def from_line(cls, line: bytes) -> "HourRecord":
-        """Raises ValueError, KeyError or TypeError if the line is no record."""
+        """Raises ValueError, KeyError or TypeError if the line is not a record."""
         given: dict[str, Any] = json.loads(line)
         if not isinstance(given, dict):
             raise TypeError("a line is not a JSON object")
@@ -130,7 +130,7 @@ class HourRecord:
         for name in TIMES:
             values[name] = datetime.fromisoformat(values[name]).astimezone(UTC)
         if values["clock"] not in CLOCKS:
-            raise ValueError(f"clock {values['clock']!r} is none of {CLOCKS}")
+            raise ValueError(f"clock {values['clock']!r} is not one of {CLOCKS}")
         values["files"] = [LandedFile(**file) for file in values["files"]]
         values["erased_files"] = [ErasedFile(**file) for file in values["erased_files"]]
         record = cls(**values)
@@ -170,6 +170,9 @@ class Ledger:
     ) -> None:
         """Read it. `project_id` None means: the project that the API key is of.
 
+        Without a key (an empty `api_key_id`) it is only for reading, and the keys that
+        files of the project were exported with stand in for it.
+
         Raises LandingError if the landing or a line in it cannot be read.
         """
         self._landing = landing
@@ -181,6 +184,7 @@ class Ledger:
         # Files that an erasure has taken out, and that were not exported again since.
         self.erased_keys: set[str] = set()
         records = [one for _, lines in read_ledger(landing, now) for one in lines]
+        keys = {api_key_id} if api_key_id else _keys_of(project_id, records)
         for record in sorted(records, key=lambda record: record.rank):
             if record.clock == "server":
                 self.newest_server_time = record.exported_at
@@ -190,7 +194,7 @@ class Ledger:
             if project_id and record.project_id and record.files:
                 is_ours = record.project_id == project_id
             else:
-                is_ours = record.api_key_id == api_key_id
+                is_ours = record.api_key_id in keys
             if is_ours:
                 self._records[record.hour] = record
                 self.project_id = self.project_id or record.project_id
@@ -200,6 +204,11 @@ class Ledger:
     def first_hour(self) -> datetime | None:
         """The oldest hour it knows of."""
         return min(self._records, default=None)
+
+    @property
+    def last_hour(self) -> datetime | None:
+        """The newest hour it knows of."""
+        return max(self._records, default=None)
 
     def is_open(self, hour: datetime) -> bool:
         """Whether the hour is to be asked for."""
@@ -244,6 +253,20 @@ class Ledger:
                 [replace(record, project_id=project) for record in records],
             )
         self._unwritten.clear()
+
+
+def _keys_of(project_id: str | None, records: list[HourRecord]) -> set[str]:
+    return {
+        record.api_key_id
+        for record in records
+        if record.files and record.project_id == project_id
+    }
+
+
+def projects_of(landing: Landing, now: datetime) -> list[str]:
+    """The projects that files have landed of. Raises LandingError."""
+    records = (record for _, lines in read_ledger(landing, now) for record in lines)
+    return sorted({r.project_id for r in records if r.project_id and r.files})
 
 
 def put_records(landing: Landing, records: list[HourRecord]) -> None:

@@ -107,7 +107,7 @@ def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof
 class _Text(IGzipFile):
     """The text of a gzipped member, inflated while it is read rather than kept.
 
-    Its length is known, so that nobody has to inflate it to learn that.
+    Its length is known, so it need not be inflated to learn that.
     """
 
     def __init__(self, member: IO[bytes], byte_count: int) -> None:

@@ -26,8 +26,8 @@ from ingest.export import (
 )
 from ingest.landing import DamagedObject, Landing
 from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
-from ingest.logs import Bar
 from ingest.members import Format, MemberError, MemberName, Proof, prove
+from ingest.progress import SECONDS_BETWEEN_LOOKS, Progress
 from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
@@ -152,7 +152,7 @@ class Run:
         running: dict[Future[_Landed | _Failed], Window] = {}
         pool = ThreadPoolExecutor(workers)
         try:
-            with Bar(total=hour_count, unit="h", disable=None) as bar:
+            with Progress(hour_count) as progress:
                 while self._pending or running:
                     # One at a time until a window of this length has worked: so that
                     # what is too long is paid for once.
@@ -160,9 +160,11 @@ class Run:
                     while self._pending and len(running) < most:
                         window = self._pending.popleft()
                         running[pool.submit(self._answer, window)] = window
-                    done, _ = wait(running, return_when=FIRST_COMPLETED)
+                    done, _ = wait(running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
+                    hours = 0
                     for future in done:
-                        bar.update(self._take(running.pop(future), future.result()))
+                        hours += self._take(running.pop(future), future.result())
+                    progress.update(hours, self._client.received_bytes)
         finally:
             self._stop.set()
             # A thread may sit in a socket for minutes; what it does is not recorded.
@@ -191,7 +193,7 @@ class Run:
             return done
         if answer.is_too_much and len(window) > 1:
             return self._shorten(window, answer.reason)
-        # What refuses every hour for its size is no Export API in its right mind.
+        # An API that rejects every hour as too large is misbehaving.
         self._failures_in_a_row += answer.may_pass or not self._has_served
         if self._failures_in_a_row == FAILURES_IN_A_ROW:
             raise Outage(

@@ -18,7 +18,7 @@ EXPORT_URLS = {
 }
 # Read by requests and by boto3.
 CERTIFICATES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "AWS_CA_BUNDLE")
-# Whoever can read the records of erasures must not be able to guess it.
+# People who can read the records of erasures must not be able to guess it.
 SHORTEST_SALT = 32
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
@@ -29,7 +29,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything `ingest` is told from outside."""
+    """Everything that is set from outside."""
 
     api_key: str
     secret_key: str = field(repr=False)
@@ -49,8 +49,8 @@ class Settings:
 
     @property
     def api_key_id(self) -> str:
-        """Names the API key, and so the project, without telling the key."""
-        return sha256(self.api_key.encode()).hexdigest()[:16]
+        """Names the API key, and so the project, without showing the key."""
+        return self.api_key and sha256(self.api_key.encode()).hexdigest()[:16]
 
     @property
     def secrets(self) -> list[str]:
@@ -69,7 +69,7 @@ class Settings:
     def read(
         cls, environment: Mapping[str, str], *, with_amplitude: bool = True
     ) -> "Settings":
-        """Without Amplitude, what only its API needs may be missing.
+        """Without Amplitude, the keys of its API may be missing.
 
         Raises SettingsError for the first variable that is missing or malformed.
         """
@@ -82,7 +82,7 @@ class Settings:
                     " environment"
                 )
             if not given[name].isascii():
-                raise SettingsError(f"{name} holds a character that no key has")
+                raise SettingsError(f"{name} contains a character that is not ASCII")
             return given[name]
 
         def seconds(name: str, default: float) -> float:
@@ -103,7 +103,7 @@ class Settings:
             raise SettingsError(str(error)) from error
         region = given.get("AMP_REGION") or "us"
         if region not in EXPORT_URLS:
-            raise SettingsError(f"AMP_REGION is neither us nor eu: {region}")
+            raise SettingsError(f"AMP_REGION must be us or eu, not {region}")
         project_id = given.get("AMP_PROJECT_ID") or None
         if project_id and not project_id.isdecimal():
             raise SettingsError(f"AMP_PROJECT_ID is not a number: {project_id}")
@@ -119,7 +119,9 @@ class Settings:
                 " openssl rand -hex 32 makes one"
             )
         keys = ("AMP_API_KEY", "AMP_SECRET_KEY")
-        api_key, amplitude_key = map(required, keys) if with_amplitude else ("", "")
+        api_key, amplitude_key = (
+            required(name) if with_amplitude else given.get(name, "") for name in keys
+        )
         return cls(
             api_key=api_key,
             secret_key=amplitude_key,

@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-# GitHub takes 1 MiB of a step's summary; nobody reads on after so many lines.
+# GitHub takes 1 MiB of a step's summary, and few people read more lines than this.
 MOST_PROBLEMS = 100
 
 

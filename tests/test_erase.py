@@ -813,7 +813,7 @@ def test_the_file_of_duckdb_is_written_anew(four_hours, run_erase, tmp_path):
         for table, expected in {"seen": [(97, 96)], "mine": [("bob",)]}.items():
             assert connection.execute(f"from amplitude.{table}").fetchall() == expected
         connection.execute(f"insert into amplitude.mine values ('{JANE}')")
-        # Somebody else has it open: it cannot be rewritten.
+        # Another program has it open: it cannot be rewritten.
         busy = rebuild("true")
     assert busy.returncode == 3 and "cannot be rewritten" in busy.stderr
     left = rebuild("true")

@@ -82,6 +82,35 @@ def assert_day_is_whole(landing: Path) -> None:
 # ------------------------------------------------------------------- what it lands
 
 
+def test_the_ledger_needs_no_keys(ingest, tmp_path):
+    """Of each project that has landed; hours without events are of its keys."""
+    ingest("--start", "2026-01-14", "--end", "2026-01-15")
+    expected = ingest("--ledger", "--end", "2026-01-15").stdout
+    keys = {"AMP_API_KEY": "", "AMP_SECRET_KEY": ""}
+    assert ingest("--ledger", **keys).stdout == expected
+    assert "46 landed, . 2 empty" in expected
+    # The same hours once more, as those of another project with another key.
+    ledger = tmp_path / "landing/ledger"
+    other = shutil.copytree(ledger / "100500123", ledger / "7")
+    for file in other.rglob("*.json"):
+        lines = file.read_text().replace(
+            '"project_id": "100500123"', '"project_id": "7"'
+        )
+        file.write_text(lines.replace('"api_key_id": "', '"api_key_id": "x'))
+    both = ingest("--ledger", **keys).stdout
+    assert "project 7, upload" in both and both.startswith(expected.strip()[:40])
+    verified = ingest("--verify", **keys)
+    assert verified.returncode == 0 and "0 damaged, 0 missing" in verified.stdout
+    refused = ingest("--start", "2026-01-14", **keys)
+    assert refused.returncode == 2 and "AMP_API_KEY is not set" in refused.stderr
+
+
+def test_without_keys_an_empty_landing_is_no_error(ingest):
+    shown = ingest("--ledger", AMP_API_KEY="", AMP_SECRET_KEY="")
+    assert shown.returncode == 0
+    assert "nothing has landed" in shown.stderr + shown.stdout
+
+
 def test_lands_every_event_once_and_says_so_in_the_ledger(ingest, landing, api):
     run = ingest(*DAY)
     assert run.returncode == 0, run.stderr
@@ -545,7 +574,7 @@ def test_takes_no_wrong_address_for_an_empty_project(ingest, landing, api):
 
 
 class Elsewhere(BaseHTTPRequestHandler):
-    """A server that is no Export API."""
+    """A server that is not the Export API."""
 
     answers: ClassVar = {
         "/redirect": (302, {"Location": "http://127.0.0.1:9/"}, b""),
@@ -616,9 +645,9 @@ def test_needs_no_text_to_take_a_404_for_an_empty_window(ingest, landing):
 @pytest.mark.parametrize(
     ("path", "code", "says"),
     [
-        ("/redirect", 4, "answers 302"),
-        ("/sign-in", 4, "answers 200 with a web page"),
-        ("/not-found", 4, "answers 404 with a web page"),
+        ("/redirect", 4, "returned 302"),
+        ("/sign-in", 4, "returned 200 with a web page"),
+        ("/not-found", 4, "returned 404 with a web page"),
         ("/nothing", 1, "stays open: the archive is cut off"),
         ("/no-files", 1, "stays open: the archive holds no file"),
     ],
@@ -738,12 +767,12 @@ def test_a_file_that_is_not_the_ingests_is_ignored(ingest, landing, api):
     [
         ({"AMP_API_KEY": ""}, "AMP_API_KEY is not set"),
         ({"AMP_SECRET_KEY": " "}, "AMP_SECRET_KEY is not set"),
-        ({"AMP_REGION": "mars"}, "AMP_REGION is neither us nor eu"),
+        ({"AMP_REGION": "mars"}, "AMP_REGION must be us or eu, not mars"),
         ({"AMP_START": "yesterday"}, "AMP_START is not a day or hour"),
         ({"AMP_PROJECT_ID": "mine"}, "AMP_PROJECT_ID is not a number"),
         ({"AMP_TIMEOUT_SECONDS": "long"}, "AMP_TIMEOUT_SECONDS is not a number"),
         ({"AMP_TIMEOUT_SECONDS": "0"}, "AMP_TIMEOUT_SECONDS is not a number"),
-        ({"AMP_API_KEY": "ключ"}, "AMP_API_KEY holds a character"),
+        ({"AMP_API_KEY": "ключ"}, "AMP_API_KEY contains a character"),
         ({"AMP_EXPORT_URL": "amplitude.com"}, "AMP_EXPORT_URL is not an address"),
         ({"AMP_EXPORT_URL": "https://:hunter2@a.com/"}, "AMP_EXPORT_URL is not an"),
         ({"AMP_EXPORT_URL": "https://a.com/?key=hunter2"}, "AMP_EXPORT_URL is not an"),

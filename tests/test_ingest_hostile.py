@@ -177,8 +177,9 @@ def test_a_proxy_that_wants_a_password_is_named(ingest):
         assert "(through the proxy of HTTPS_PROXY)" in run.stderr
         run = ingest(*HOUR, HTTP_PROXY=proxy, NO_PROXY="")
         assert run.returncode == 4, run.stderr
-        assert "answers 407, as no Export API does: check AMP_EXPORT_URL and" in (
-            run.stderr
+        assert (
+            "returned 407, which the Export API never does: check AMP_EXPORT_URL and"
+            in (run.stderr)
         )
         assert "HTTP_PROXY" in run.stderr
 
