@@ -3,15 +3,15 @@
 import shlex
 from collections.abc import Callable, Iterable
 
-from snowflake_setup.deploy import wanted_grants
-from snowflake_setup.doctor.findings import (
+from doctor.checks import (
     AGAIN,
     CLOUD_SETUP,
     LOAD_MISSING,
-    LeftOut,
-    Patient,
-    Wrong,
+    CheckFailed,
+    CheckSkipped,
+    Context,
 )
+from snowflake_setup.deploy import wanted_grants
 from snowflake_setup.loads import PIPES, Raw, first
 from snowflake_setup.session import DOES_NOT_EXIST, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
@@ -37,34 +37,43 @@ COLUMNS = {
 # Errors of signing in, of https://docs.snowflake.com/en/user-guide/key-pair-auth-troubleshooting
 ROLE_NOT_GRANTED = 390189
 KEY_REFUSED = (390144, 394300, 394301, 394302, 394303, 394304)
+# Of a network policy; the error has the number of any failed connection.
+ADDRESS_REFUSED = "is not allowed to access Snowflake"
 
 
-def signs_in(role: str) -> Callable[[Patient], str]:
-    def check(patient: Patient) -> str:
-        name = getattr(patient.settings.names, role)
-        if patient.is_signed_out:
-            raise LeftOut("nobody can sign in")
+def signs_in(role: str) -> Callable[[Context], str]:
+    def check(context: Context) -> str:
+        name = getattr(context.settings.names, role)
+        if context.is_signed_out:
+            raise CheckSkipped("no role can sign in")
         try:
-            opened = patient.open.enter_context(session(patient.settings, name))
+            opened = context.open.enter_context(session(context.settings, name))
             [row] = opened.rows("select current_user() as name")
         except SnowflakeError as error:
-            patient.is_signed_out = error.number != ROLE_NOT_GRANTED
-            raise Wrong(
-                str(error), *_sign_in_mends(error.number, name, patient.settings)
+            context.is_signed_out = error.number != ROLE_NOT_GRANTED
+            raise CheckFailed(
+                str(error), *_sign_in_fixes(error, name, context.settings)
             ) from error
-        patient.sessions[name] = opened
+        context.sessions[name] = opened
         return f"{row['name']} signs in"
 
     return check
 
 
-def _sign_in_mends(
-    number: int | None, role: str, settings: CloudSettings
+def _sign_in_fixes(
+    error: SnowflakeError, role: str, settings: CloudSettings
 ) -> tuple[str, ...]:
     user = settings.sign_in.user
-    if number == ROLE_NOT_GRANTED:
+    if ADDRESS_REFUSED in str(error):
+        return (
+            "the account has a network policy (show network policies): allow this"
+            " address there, or give the user a policy of its own"
+            f' (alter user "{user}" set network_policy = …); for GitHub\'s runners see'
+            " docs/set-up-cloud.md",
+        )
+    if error.number == ROLE_NOT_GRANTED:
         return (AGAIN, f'grant role {role} to user "{user}"')
-    if number in KEY_REFUSED:
+    if error.number in KEY_REFUSED:
         path = shlex.quote(settings.sign_in.private_key_path)
         return (
             "printenv SNOWFLAKE_PRIVATE_KEY | openssl pkey -pubout"
@@ -79,31 +88,31 @@ def _sign_in_mends(
     )
 
 
-def warehouses(patient: Patient) -> str:
-    names = patient.settings.names
+def warehouses(context: Context) -> str:
+    names = context.settings.names
     for role, wanted in (
         (names.loader_role, names.warehouse),
         (names.transformer_role, names.warehouse),
         (names.transformer_role, names.dev_warehouse),
     ):
-        rows = patient.session(role).rows(f"show warehouses like '{wanted}'")
+        rows = context.session(role).rows(f"show warehouses like '{wanted}'")
         found = [row for row in rows if row["name"].lower() == wanted]
         if not found:
-            raise Wrong(f"{role} has no warehouse {wanted}", AGAIN)
+            raise CheckFailed(f"{role} has no warehouse {wanted}", AGAIN)
         if str(found[0].get("auto_resume", "true")).lower() != "true":
-            raise Wrong(
+            raise CheckFailed(
                 f"{wanted} is {found[0]['state'].lower()} and does not start by itself",
                 f"alter warehouse {wanted} set auto_resume = true",
             )
     return f"{names.warehouse} and {names.dev_warehouse} start by themselves"
 
 
-def integration(patient: Patient) -> str:
-    settings = patient.settings
+def integration(context: Context) -> str:
+    settings = context.settings
     name = settings.names.integration
-    rows = patient.setup.rows(f"desc integration {name}")
+    rows = context.setup.rows(f"desc integration {name}")
     told = {row["property"]: str(row["property_value"] or "") for row in rows}
-    patient.integration = told
+    context.integration = told
     alter = f"alter storage integration {name} set"
     faults = {}
     if told.get("ENABLED", "").lower() != "true":
@@ -121,13 +130,13 @@ def integration(patient: Patient) -> str:
             f"alter storage integration {name} unset storage_blocked_locations"
         )
     role_arn = told.get("STORAGE_AWS_ROLE_ARN", "")
-    made = patient.deployed.outputs.get("SnowflakeRoleArn") if patient.deployed else ""
+    made = context.deployed.outputs.get("SnowflakeRoleArn") if context.deployed else ""
     if made and role_arn != made:
         faults[f"assumes {role_arn}, the stack has made {made}"] = (
             f"{alter} storage_aws_role_arn = '{made}'"
         )
     if faults:
-        raise Wrong(f"{name} {'; '.join(faults)}", *faults.values())
+        raise CheckFailed(f"{name} {'; '.join(faults)}", *faults.values())
     return f"{name} is enabled, for {url}, as {role_arn}"
 
 
@@ -139,84 +148,84 @@ def _covers(locations: Iterable[str], url: str) -> bool:
     return any(one == "*" or url.startswith(one) for one in locations)
 
 
-def stage(patient: Patient) -> str:
-    settings = patient.settings
+def stage(context: Context) -> str:
+    settings = context.settings
     name = f"{settings.names.raw}.landing"
     try:
-        rows = patient.setup.rows(f"desc stage {name}")
+        rows = context.setup.rows(f"desc stage {name}")
     except SnowflakeError as error:
-        mend = AGAIN if error.number == DOES_NOT_EXIST else CLOUD_SETUP
-        raise Wrong(f"{name}: {error}", mend) from error
+        fix = AGAIN if error.number == DOES_NOT_EXIST else CLOUD_SETUP
+        raise CheckFailed(f"{name}: {error}", fix) from error
     told = {row["property"].upper(): str(row["property_value"] or "") for row in rows}
     if _locations(told.get("URL", "")) != [settings.landing_url]:
-        raise Wrong(
+        raise CheckFailed(
             f"@{name} is at {told.get('URL')}, not {settings.landing_url}",
             f"alter stage {name} set url = '{settings.landing_url}'",
             "make doctor: a pipe stops when its stage moves",
         )
     try:
-        listed = patient.session(settings.names.loader_role).rows(
+        listed = context.session(settings.names.loader_role).rows(
             f"list @{name}/ledger/"
         )
     except SnowflakeError as error:
-        raise Wrong(
+        raise CheckFailed(
             f"@{name} cannot be listed: {error}",
-            "mend what is wrong above: integration, trust; then, if this stays, the"
+            "fix what is wrong above: integration, trust; then, if this stays, the"
             " rights of SnowflakeRole in snowflake_setup/aws/landing.yml",
         ) from error
     with aws_errors(f"listing s3://{settings.bucket}"):
         pages = (
-            patient.client("s3")
+            context.client("s3")
             .get_paginator("list_objects_v2")
             .paginate(Bucket=settings.bucket, Prefix=f"{settings.prefix}ledger/")
         )
         there = sum(page.get("KeyCount", 0) for page in pages)
     if len(listed) < there:
-        raise Wrong(
+        raise CheckFailed(
             f"@{name} shows {len(listed)} of {there} ledger files", "make doctor, later"
         )
     return f"@{name} shows {len(listed)} ledger files"
 
 
-def pipes(patient: Patient) -> str:
-    raw = Raw(patient.setup, patient.settings)
-    rows = patient.setup.rows(f"show pipes in schema {patient.settings.names.raw}")
+def pipes(context: Context) -> str:
+    raw = Raw(context.setup, context.settings)
+    rows = context.setup.rows(f"show pipes in schema {context.settings.names.raw}")
     shown = {row["name"].lower(): row for row in rows}
-    waiting, wrong, mends = 0, [], []
+    waiting, wrong, fixes = 0, [], []
     for table in COLUMNS:
         pipe = raw.pipe(table)
         row = shown.get(PIPES[table])
         if not row:
             wrong.append(f"there is no {pipe}")
-            mends += [AGAIN, LOAD_MISSING]
+            fixes += [AGAIN, LOAD_MISSING]
             continue
         copied = " ".join(row["definition"].lower().split())
-        folder = f"@{patient.settings.names.raw}.landing/{table}/"
+        folder = f"@{context.settings.names.raw}.landing/{table}/"
         if not row["notification_channel"]:
             wrong.append(f"{pipe} has no channel: it was made without auto_ingest")
-            mends += [f"drop pipe {pipe}", AGAIN, LOAD_MISSING]
+            fixes += [f"drop pipe {pipe}", AGAIN, LOAD_MISSING]
             continue
         if f"copy into {raw.table(table)} " not in copied or folder not in copied:
             wrong.append(f"{pipe} loads something else: it was made otherwise")
-            mends += [f"drop pipe {pipe}", AGAIN, LOAD_MISSING]
+            fixes += [f"drop pipe {pipe}", AGAIN, LOAD_MISSING]
             continue
-        if patient.queue not in ("", row["notification_channel"]):
+        if context.queue not in ("", row["notification_channel"]):
             wrong.append(f"the pipes listen to two queues, {pipe} to another")
-            mends.append("drop the pipe that is not listened to, then " + AGAIN)
-        patient.queue = row["notification_channel"]
-        status = patient.setup.pipe_status(pipe)
+            fixes.append("drop the pipe that is not listened to, then " + AGAIN)
+        context.queue = row["notification_channel"]
+        status = context.setup.pipe_status(pipe)
         waiting += int(status.get("pendingFileCount") or 0)
         state = status.get("executionState")
         if state != "RUNNING":
             said = status.get("error") or status.get("fault") or ""
             wrong.append(f"{pipe} is {state} {said}".strip())
-            mends += _pipe_mends(pipe, str(state))
+            fixes += _pipe_fixes(pipe, str(state))
     if wrong:
-        raise Wrong("; ".join(wrong), *dict.fromkeys(mends))
+        raise CheckFailed("; ".join(wrong), *dict.fromkeys(fixes))
     return f"both run, {waiting} files wait in them"
 
 
-def _pipe_mends(pipe: str, state: str) -> list[str]:
+def _pipe_fixes(pipe: str, state: str) -> list[str]:
     """https://docs.snowflake.com/en/sql-reference/functions/system_pipe_status"""
     if state == "PAUSED":
         return [f"alter pipe {pipe} set pipe_execution_paused = false", LOAD_MISSING]
@@ -226,45 +235,45 @@ def _pipe_mends(pipe: str, state: str) -> list[str]:
     return [AGAIN, f"select system$pipe_force_resume('{pipe}')", LOAD_MISSING]
 
 
-def raw_tables(patient: Patient) -> str:
-    names = patient.settings.names
-    wrong, mends = [], []
+def raw_tables(context: Context) -> str:
+    names = context.settings.names
+    wrong, fixes = [], []
     for table, wanted in COLUMNS.items():
         name = f"{names.raw}.{table}"
         try:
-            rows = patient.setup.rows(f"describe table {name}")
+            rows = context.setup.rows(f"describe table {name}")
         except SnowflakeError as error:
             wrong.append(f"{name}: {error}")
-            mends += [AGAIN, LOAD_MISSING]
+            fixes += [AGAIN, LOAD_MISSING]
             continue
         types = {row["name"].lower(): row["type"].lower() for row in rows}
         for column, type_ in wanted.items():
             if column not in types:
                 wrong.append(f"{name} has no {column}: it was made otherwise")
-                mends.append(f"alter table {name} add column {column} {type_}")
+                fixes.append(f"alter table {name} add column {column} {type_}")
             elif column.startswith("raw_") and not types[column].startswith(type_):
                 wrong.append(f"{name}.{column} is {types[column]}, not {type_}")
-                mends += [f"alter table {name} rename to {name}_old", AGAIN]
-                mends.append("make load-missing, when the pipes run again")
+                fixes += [f"alter table {name} rename to {name}_old", AGAIN]
+                fixes.append("make load-missing, when the pipes run again")
     if wrong:
-        raise Wrong("; ".join(wrong), *dict.fromkeys(mends))
+        raise CheckFailed("; ".join(wrong), *dict.fromkeys(fixes))
     for role in (names.loader_role, names.transformer_role):
         for table in COLUMNS:
             try:
-                patient.session(role).rows(
+                context.session(role).rows(
                     f"select filename from {names.raw}.{table} limit 1"
                 )
             except SnowflakeError as error:
-                raise Wrong(f"{role} cannot read it: {error}", AGAIN) from error
+                raise CheckFailed(f"{role} cannot read it: {error}", AGAIN) from error
     return f"{names.raw}.events and {names.raw}.ledger are there and read"
 
 
-def grants(patient: Patient) -> str:
+def grants(context: Context) -> str:
     """What the files of snowflake_setup/ grant, against what the roles have."""
-    wanted = wanted_grants(patient.settings)
+    wanted = wanted_grants(context.settings)
     lacking = []
     for role in sorted({grant[0] for grant in wanted}):
-        rows = patient.setup.rows(f"show grants to role {role}")
+        rows = context.setup.rows(f"show grants to role {role}")
         have = {
             (
                 role,
@@ -280,18 +289,18 @@ def grants(patient: Patient) -> str:
             if _ == role
         ]
     if lacking:
-        raise Wrong("; ".join(first(lacking)), AGAIN)
+        raise CheckFailed("; ".join(first(lacking)), AGAIN)
     return f"the roles have the {len(wanted)} that they need"
 
 
-def masking_policies(patient: Patient) -> str:
-    names = patient.settings.names
+def masking_policies(context: Context) -> str:
+    names = context.settings.names
     if not names.unmasked_role:
         return "none are asked for: SNOWFLAKE_UNMASKED_ROLE is not set"
-    rows = patient.setup.rows(f"show masking policies in schema {names.raw}")
+    rows = context.setup.rows(f"show masking policies in schema {names.raw}")
     found = {row["name"].lower() for row in rows}
     if lacking := {"personal_text", "personal_number", "personal_object"} - found:
-        raise Wrong(
+        raise CheckFailed(
             f"{names.raw} lacks {', '.join(sorted(lacking))}: masking policies need the"
             " Enterprise edition",
             AGAIN,
@@ -301,27 +310,27 @@ def masking_policies(patient: Patient) -> str:
     return f"only {names.unmasked_role} and {names.transformer_role} see what they mask"
 
 
-def workflow_user(patient: Patient) -> str:
-    names = patient.settings.names
+def workflow_user(context: Context) -> str:
+    names = context.settings.names
     name = names.ci_user
-    rows = patient.setup.rows(f"show users like '{name}'")
+    rows = context.setup.rows(f"show users like '{name}'")
     found = [row for row in rows if row["name"].lower() == name]
     if not found:
-        raise Wrong(f"there is no user {name}", AGAIN)
+        raise CheckFailed(f"there is no user {name}", AGAIN)
     [user] = found
     if str(user.get("disabled") or "false").lower() == "true":
-        raise Wrong(
+        raise CheckFailed(
             f"{name} is switched off", f"alter user {name} set disabled = false"
         )
     ways = ("has_rsa_public_key", "has_workload_identity")
     if all(str(user.get(way, "true")).lower() == "false" for way in ways):
-        raise Wrong(
+        raise CheckFailed(
             f"{name} has neither a key nor GitHub's identity: it cannot sign in",
             "set SNOWFLAKE_CI_PUBLIC_KEY_PATH or GITHUB_SUBJECT in .env",
             CLOUD_SETUP,
         )
-    granted = patient.setup.rows(f"show grants to user {name}")
+    granted = context.setup.rows(f"show grants to user {name}")
     have = {str(row["role"]).lower() for row in granted}
     if lacking := {names.loader_role, names.transformer_role} - have:
-        raise Wrong(f"{name} lacks the role {', '.join(sorted(lacking))}", AGAIN)
+        raise CheckFailed(f"{name} lacks the role {', '.join(sorted(lacking))}", AGAIN)
     return f"{name} may load and model"

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from snowflake_setup.doctor.findings import (
+from doctor.checks import (
     CLOUD_SETUP,
     LOAD_MISSING,
-    LeftOut,
-    Patient,
-    Wrong,
+    CheckFailed,
+    CheckSkipped,
+    Context,
     aws_command,
 )
 from snowflake_setup.loads import TABLES
@@ -38,41 +38,41 @@ OTHER_NOTICES = (
 )
 
 
-def signs_in(patient: Patient) -> str:
+def signs_in(context: Context) -> str:
     with aws_errors("signing in to AWS"):
-        who = patient.client("sts").get_caller_identity()
-    patient.account, patient.caller = who["Account"], who["Arn"]
+        who = context.client("sts").get_caller_identity()
+    context.account, context.caller = who["Account"], who["Arn"]
     return who["Arn"]
 
 
-def stack_is_made(patient: Patient) -> str:
-    settings = patient.settings
+def stack_is_made(context: Context) -> str:
+    settings = context.settings
     stack = Stack(settings)
     deployed = stack.deployed()
     if not deployed:
-        raise Wrong(
+        raise CheckFailed(
             f"there is no stack {settings.stack} in {settings.aws_region}: AWS_REGION"
             " is another one than it was made in, or it was not made",
             CLOUD_SETUP,
         )
-    patient.deployed = deployed
+    context.deployed = deployed
     if deployed.status not in WELL:
-        raise Wrong(f"{settings.stack} is {deployed.status}", CLOUD_SETUP)
+        raise CheckFailed(f"{settings.stack} is {deployed.status}", CLOUD_SETUP)
     wanted = stack.parameters(deployed)
     other = [name for name in wanted if wanted[name] != deployed.parameters.get(name)]
     if other:
-        raise Wrong(
+        raise CheckFailed(
             f"{settings.stack} was deployed with other settings: {', '.join(other)}",
             CLOUD_SETUP,
         )
     return f"{settings.stack} is {deployed.status}"
 
 
-def bucket(patient: Patient) -> str:
-    settings = patient.settings
+def bucket(context: Context) -> str:
+    settings = context.settings
     bucket = settings.bucket
-    s3 = patient.client("s3")
-    owner = {"ExpectedBucketOwner": patient.account} if patient.account else {}
+    s3 = context.client("s3")
+    owner = {"ExpectedBucketOwner": context.account} if context.account else {}
     try:
         with aws_errors(f"listing s3://{bucket}/{settings.prefix}"):
             s3.list_objects_v2(
@@ -80,12 +80,12 @@ def bucket(patient: Patient) -> str:
             )
     except AwsError as error:
         if error.code == "NoSuchBucket":
-            raise Wrong(str(error), CLOUD_SETUP) from error
+            raise CheckFailed(str(error), CLOUD_SETUP) from error
         if error.code in ("AccessDenied", "403"):
-            raise Wrong(
-                f"{error}: the bucket is another account's than {patient.account}, or"
-                f" {patient.caller} may not list it",
-                "set a name of your own in LANDING, or sign in as somebody who may list"
+            raise CheckFailed(
+                f"{error}: the bucket is another account's than {context.account}, or"
+                f" {context.caller} may not list it",
+                "set a name of your own in LANDING, or sign in as a user who may list"
                 " it (AWS_PROFILE in .env)",
             ) from error
         raise
@@ -95,16 +95,16 @@ def bucket(patient: Patient) -> str:
             region, region
         )
         if region != settings.aws_region:
-            raise Wrong(
+            raise CheckFailed(
                 f"{bucket} is in {region}, AWS_REGION is {settings.aws_region}",
                 f"set AWS_REGION={region} in .env",
             )
         faults = list(_bucket_faults(s3, bucket))
     if faults:
         words = ", ".join(fault for fault, _ in faults)
-        raise Wrong(
+        raise CheckFailed(
             f"{bucket} {words}: it was changed since it was made",
-            *(mend for _, mend in faults),
+            *(fix for _, fix in faults),
         )
     return f"{bucket} is encrypted, versioned, TLS only, closed to the public"
 
@@ -193,19 +193,19 @@ def _refuses_plain_http(statements: list[dict[str, Any]]) -> bool:
     )
 
 
-def may_land(patient: Patient) -> str:
+def may_land(context: Context) -> str:
     """Asks IAM who may land, without landing anything."""
-    settings = patient.settings
-    if not patient.caller:
-        raise LeftOut("there is no sign-in to AWS")
-    iam = patient.client("iam")
+    settings = context.settings
+    if not context.caller:
+        raise CheckSkipped("there is no sign-in to AWS")
+    iam = context.client("iam")
     who = {}
-    made = patient.deployed.outputs.get("GitHubRoleArn") if patient.deployed else None
+    made = context.deployed.outputs.get("GitHubRoleArn") if context.deployed else None
     if made:
         who["the workflow"] = made
     # The root user may do all, and IAM does not judge it.
-    if not patient.caller.endswith(":root"):
-        who["you"] = _identity_of(iam, patient.caller)
+    if not context.caller.endswith(":root"):
+        who["you"] = _identity_of(iam, context.caller)
     refused = [
         f"{name} may not {action} {folder}* ({arn})"
         for name, arn in who.items()
@@ -213,7 +213,7 @@ def may_land(patient: Patient) -> str:
         if not _may(iam, arn, action, f"{settings.bucket}/{settings.prefix}{folder}x")
     ]
     if refused:
-        raise Wrong(
+        raise CheckFailed(
             "; ".join(refused),
             "give it the rights of GitHubRole in snowflake_setup/aws/landing.yml",
             aws_command(
@@ -224,7 +224,7 @@ def may_land(patient: Patient) -> str:
 
 
 def _identity_of(iam: Any, caller: str) -> str:
-    """The user or role that IAM knows, of whoever is signed in."""
+    """The IAM user or role that is signed in."""
     kind, _, name = caller.rpartition(":")[2].partition("/")
     if kind != "assumed-role":
         return caller
@@ -242,21 +242,23 @@ def _may(iam: Any, arn: str, action: str, key: str) -> bool:
             )
     except AwsError as error:
         if error.code in ("AccessDenied", "AccessDeniedException"):
-            raise LeftOut("you may not ask IAM (iam:SimulatePrincipalPolicy)") from None
+            raise CheckSkipped(
+                "you may not ask IAM (iam:SimulatePrincipalPolicy)"
+            ) from None
         raise
     return all(
         result["EvalDecision"] == "allowed" for result in answer["EvaluationResults"]
     )
 
 
-def trust(patient: Patient) -> str:
-    """Who may assume the role that Snowflake assumes: Snowflake, and nobody else."""
-    told = patient.integration
+def trust(context: Context) -> str:
+    """Only Snowflake may assume the role that Snowflake assumes."""
+    told = context.integration
     if not told.get("STORAGE_AWS_ROLE_ARN"):
-        raise LeftOut("the integration names no role")
+        raise CheckSkipped("the integration names no role")
     name = told["STORAGE_AWS_ROLE_ARN"].rpartition("/")[2]
     with aws_errors(f"reading the role {name}"):
-        role = patient.client("iam").get_role(RoleName=name)["Role"]
+        role = context.client("iam").get_role(RoleName=name)["Role"]
     user, external_id = (
         told["STORAGE_AWS_IAM_USER_ARN"],
         told["STORAGE_AWS_EXTERNAL_ID"],
@@ -268,39 +270,39 @@ def trust(patient: Patient) -> str:
         "Condition": {"StringEquals": {"sts:ExternalId": external_id}},
     }
     policy = {"Version": "2012-10-17", "Statement": [wanted]}
-    mend = aws_command(
+    fix = aws_command(
         "iam",
         "update-assume-role-policy",
         role_name=name,
         policy_document=json.dumps(policy),
     )
-    have = patient.deployed.parameters if patient.deployed else {}
+    have = context.deployed.parameters if context.deployed else {}
     if (user, external_id) != (
         have.get("SnowflakeUserArn", user),
         have.get("SnowflakeExternalId", external_id),
     ):
-        mend = CLOUD_SETUP  # the stack does not know it yet
+        fix = CLOUD_SETUP  # the stack does not know it yet
     statements = [
         {part: value for part, value in statement.items() if part != "Sid"}
         for statement in _listed(role["AssumeRolePolicyDocument"]["Statement"])
     ]
     if wanted not in statements:
-        raise Wrong(
+        raise CheckFailed(
             f"{name} does not trust Snowflake's user with the external id of the"
             " integration: it was replaced, or the trust was changed",
-            mend,
+            fix,
         )
     if len(statements) > 1:
-        raise Wrong(f"{name} trusts others besides Snowflake, or denies", mend)
+        raise CheckFailed(f"{name} trusts others besides Snowflake, or denies", fix)
     return f"{name} trusts Snowflake's user, with the external id"
 
 
-def notification(patient: Patient) -> str:
-    settings = patient.settings
-    if not patient.queue:
-        raise LeftOut("no queue of the pipes is known")
+def notification(context: Context) -> str:
+    settings = context.settings
+    if not context.queue:
+        raise CheckSkipped("no queue of the pipes is known")
     with aws_errors(f"reading the notifications of {settings.bucket}"):
-        told = patient.client("s3").get_bucket_notification_configuration(
+        told = context.client("s3").get_bucket_notification_configuration(
             Bucket=settings.bucket
         )
     queues = told.get("QueueConfigurations", [])
@@ -308,22 +310,23 @@ def notification(patient: Patient) -> str:
     missing = [
         folder
         for folder in folders
-        if not any(_tells(queue, patient.queue, folder) for queue in queues)
+        if not any(_tells(queue, context.queue, folder) for queue in queues)
     ]
     if missing:
-        mend = CLOUD_SETUP
-        have = patient.deployed.parameters if patient.deployed else {}
-        if have.get("PipeQueueArn") == patient.queue:
+        fix = CLOUD_SETUP
+        have = context.deployed.parameters if context.deployed else {}
+        if have.get("PipeQueueArn") == context.queue:
             # The stack is as it was deployed: CloudFormation sees nothing to do.
-            mend = aws_command(
+            fix = aws_command(
                 "s3api",
                 "put-bucket-notification-configuration",
                 bucket=settings.bucket,
-                notification_configuration=_with_notices(told, folders, patient.queue),
+                notification_configuration=_with_notices(told, folders, context.queue),
             )
-        raise Wrong(
-            f"the bucket does not tell the pipes' queue of {', '.join(missing)}",
-            mend,
+        raise CheckFailed(
+            "the bucket sends the pipes' queue no notifications for"
+            f" {', '.join(missing)}",
+            fix,
             LOAD_MISSING,
         )
     return "the bucket tells the pipes' queue of events/ and ledger/"
@@ -335,7 +338,7 @@ def _rules(queue: dict[str, Any]) -> dict[str, str]:
 
 
 def _tells(queue: dict[str, Any], arn: str, folder: str) -> bool:
-    """Whether the queue is told of all that is made in the folder."""
+    """Whether the queue gets a notification for each object of the folder."""
     rules = _rules(queue)
     return (
         queue["QueueArn"] == arn
