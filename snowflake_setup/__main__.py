@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+import requests
 from dotenv import load_dotenv
 
 from ingest.erasures import read_erasures
@@ -16,14 +17,15 @@ from ingest.landing import LandingError, open_landing
 from ingest.logs import redact
 from ingest.settings import SettingsError
 from snowflake_setup import deploy, loads
-from snowflake_setup.doctor import Finding, examine
+from snowflake_setup.cost import cost
 from snowflake_setup.erase import erase_from_raw
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.setup import cloud_setup
 from snowflake_setup.stack import AwsError, Stack
-from snowflake_setup.summary import build_summary
+from snowflake_setup.summary import build_summary, send
+from snowflake_setup.teardown import cloud_teardown
 
 DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
 UNEXPECTED, INTERRUPTED = 70, 130
@@ -49,9 +51,6 @@ def main(given: Sequence[str] | None = None) -> int:
         settings = CloudSettings.read(os.environ)
         return arguments.command(settings, arguments)
     except SettingsError as error:
-        if not settings and arguments.command is _doctor:
-            print(Finding("settings", False, str(error), ("set it in .env",)))
-            return NOT_AS_IT_SHOULD_BE
         code, problem = SETTINGS, str(error)
     except SnowflakeError as error:
         code, problem = NO_SNOWFLAKE, f"Snowflake: {error}"
@@ -136,7 +135,7 @@ def _erase(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     landing = open_landing(settings)
     erasures = read_erasures(landing)
     if not erasures:
-        print("nobody was ever erased from this landing")
+        print("no one was ever erased from this landing")
         return DONE
     with session(settings, settings.names.setup_role) as snowflake:
         for line in erase_from_raw(
@@ -144,6 +143,15 @@ def _erase(settings: CloudSettings, arguments: argparse.Namespace) -> int:
         ):
             print(line, flush=True)
     return _load_missing(settings, arguments)
+
+
+def _cost(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Show the credits of the last weeks: warehouses, pipes, clustering."""
+    # Other roles may not read the account's usage.
+    with session(settings, settings.names.admin_role) as snowflake:
+        for line in cost(snowflake, settings, arguments.weeks):
+            print(line)
+    return DONE
 
 
 def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
@@ -174,13 +182,12 @@ def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     return DONE
 
 
-def _doctor(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Look at every link, changing nothing: what is wrong, and what mends it."""
-    wrong = 0
-    for finding in examine(settings):
-        print(redact(str(finding), settings.secrets), flush=True)
-        wrong += finding.is_well is False
-    return NOT_AS_IT_SHOULD_BE if wrong else DONE
+def _cloud_teardown(settings: CloudSettings, arguments: argparse.Namespace) -> int:
+    """Remove what cloud-setup has made; data only where --delete names it."""
+    delete = {name for text in arguments.delete for name in text.split(",") if name}
+    for line in cloud_teardown(settings, delete, confirmed=arguments.confirm):
+        print(line, flush=True)
+    return DONE
 
 
 def _with_token(settings: CloudSettings, arguments: argparse.Namespace) -> int:
@@ -202,9 +209,30 @@ def _run_summary(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     try:
         lines = [redact(line, settings.secrets) for line in build_summary()]
     except OSError:
-        lines = ["### dbt", "", "It did not come to a build: see the steps before."]
+        lines = ["### dbt", "", "dbt did not run: the steps before it say why."]
+    jobs = {
+        "LANDING_RESULT": "the job Land: some hours are missing. Its log says which and"
+        " why; the next run fetches them, or start one with start and end.",
+        "MODEL_RESULT": "the job Model: the step that failed says why in its log.",
+    }
+    failed = {
+        advice: result
+        for name, advice in jobs.items()
+        if (result := os.environ.get(name) or "success") != "success"
+    }
+    lines += [f"- **{result}** {advice}" for advice, result in failed.items()]
     print(*lines, sep="\n")
     _add_to_github_page(lines)
+    webhook = os.environ.get("WEBHOOK_URL")
+    if webhook and failed:
+        try:
+            send(lines, webhook, os.environ.get("RUN_URL", ""))
+        except requests.RequestException as error:
+            told = type(error).__name__
+            if error.response is not None:
+                told = f"HTTP {error.response.status_code}"
+            print(f"the webhook did not take the message: {told}", file=sys.stderr)
+            return NOT_AS_IT_SHOULD_BE
     return DONE
 
 
@@ -250,8 +278,21 @@ def _parser() -> argparse.ArgumentParser:
             action="store_true",
             help="run all SQL again: what was dropped or taken away comes back",
         )
-    _command(commands, "doctor", _doctor)
-
+    teardown = _command(commands, "cloud-teardown", _cloud_teardown)
+    teardown.add_argument(
+        "--delete",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="databases and the bucket to delete, with all that they hold",
+    )
+    teardown.add_argument(
+        "--confirm", action="store_true", help="do it: else it is only said"
+    )
+    weeks = _command(commands, "cost", _cost)
+    weeks.add_argument(
+        "--weeks", type=_days, default=4, help="how many (default: %(default)s)"
+    )
     _command(commands, "run-summary", _run_summary)
     with_token = _command(commands, "with-token", _with_token)
     with_token.add_argument("words", nargs="*", metavar="COMMAND")
@@ -274,7 +315,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _days(text: str) -> int:
     if not text.isdecimal() or not int(text):
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1 on")
+        raise argparse.ArgumentTypeError(f"{text} must be a whole number of at least 1")
     return int(text)
 
 

@@ -128,16 +128,10 @@ def _missing(snowflake: Session, settings: CloudSettings) -> list[str]:
     its history and a warehouse to write it.
 
     Raises SettingsError if something is there by a name of the settings, and the setup
-    role is not: whatever it is, it belongs to somebody else.
+    role is not: it belongs to other people.
     """
     names = settings.names
-
-    def is_there(kind: str, name: str) -> bool:
-        # LIKE takes _ for any character.
-        rows = snowflake.rows(f"show {kind}s like '{name}'")
-        return any(row["name"].lower() == name for row in rows)
-
-    is_new = not is_there("role", names.setup_role)
+    is_new = not snowflake.shown("role", names.setup_role)
     named = {
         "SNOWFLAKE_RAW_DATABASE": ("database", names.raw_database),
         "SNOWFLAKE_DATABASE": ("database", names.database),
@@ -151,11 +145,11 @@ def _missing(snowflake: Session, settings: CloudSettings) -> list[str]:
         taken = [
             f"{kind} {name} ({variable})"
             for variable, (kind, name) in named.items()
-            if is_there(kind, name)
+            if snowflake.shown(kind, name)
         ]
         if taken:
             raise SettingsError(
-                f"the account has these already, of others: {', '.join(taken)}. Set"
+                f"these names already exist in the account: {', '.join(taken)}. Set"
                 " names that are free in .env. If they are to be taken over and"
                 f" altered: create role {names.setup_role}, then start again"
             )
@@ -176,7 +170,7 @@ def _missing(snowflake: Session, settings: CloudSettings) -> list[str]:
     return [
         statement
         for (kind, name), statement in statements.items()
-        if not is_there(kind, name)
+        if not snowflake.shown(kind, name)
     ]
 
 

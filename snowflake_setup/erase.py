@@ -61,7 +61,7 @@ def erase_from_raw(
         deleted = _delete_rows(session, raw, landing, gone, erased_by(erasures, salt))
         yield (
             f"deleted {deleted:,} rows of {len(gone):,} files that are in"
-            f" {raw.table('events')}, and not in the landing any more"
+            f" {raw.table('events')}, but not in the landing"
         )
     yield NOTICE
 

@@ -25,7 +25,7 @@ def expected_files(
     """The ledger's own objects, and of each hour the files of its newest record.
 
     With `newest` only what was exported in that time before now. An hour that was
-    exported anew counts by its newer export: the older one may be gone by then.
+    exported again counts by its newer export: the older one may be gone by then.
     Raises LandingError if the ledger cannot be read.
     """
     now = datetime.now(UTC)

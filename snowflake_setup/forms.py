@@ -99,6 +99,11 @@ TOPIC_ARN = Form(
     "arn:aws:sns:us-east-1:123456789012:errors",
     r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[\w-]+",
 )
+KMS_KEY_ARN = Form(
+    "the ARN of a KMS key, not of an alias",
+    "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    r"arn:aws[a-z-]*:kms:[a-z0-9-]+:[0-9]{12}:key/[A-Za-z0-9-]+",
+)
 SUBJECT = Form(
     "the subject of the workflow's token",
     "repo:owner/name:ref:refs/heads/main",

@@ -223,15 +223,16 @@ def wait_until_loaded(
     timeout_seconds: float,
     pause_seconds: float,
 ) -> Comparison:
-    """Look again and again until raw holds the files, none can come any more, or the
+    """Look again and again until raw holds the files, no more can come, or the
     time is up. Progress goes to stderr. Raises SnowflakeError."""
-    end = time.monotonic() + timeout_seconds
+    begun = time.monotonic()
+    end = begun + timeout_seconds
     said = ""
     while True:
         comparison = raw.compare(files)
         if str(comparison) != said:
             said = str(comparison)
-            print(said, file=sys.stderr)
+            print(f"{said} ({time.monotonic() - begun:.0f} s)", file=sys.stderr)
         if comparison.is_complete or comparison.doubled:
             return comparison
         history = raw.history()
@@ -287,9 +288,9 @@ def plan_repair(raw: Raw, comparison: Comparison) -> Repair:
                 repair.copy.append(file)
             else:
                 repair.problems.append(
-                    f"{file.key} is not for {raw.pipe(file.table)} any more, which"
-                    " still has files waiting or does not run: run make load-missing"
-                    " again when it is idle (make doctor shows it)"
+                    f"{file.key} is too old for {raw.pipe(file.table)}, and COPY must"
+                    " wait until the pipe is idle: run make load-missing again then"
+                    " (make doctor shows its state)"
                 )
     for file, count in comparison.partial.items():
         repair.problems.append(
@@ -313,7 +314,7 @@ def apply_repair(raw: Raw, repair: Repair) -> Iterator[str]:
 
 
 def copy_what_pipes_leave(raw: Raw, repair: Repair, after: Comparison) -> Iterator[str]:
-    """Copy what was queued at a pipe that has nothing to do any more, and which has not
+    """Copy what was queued at a pipe that has become idle, and which has not
     loaded it: it remembers the name, though the rows are gone, as after the table was
     dropped. Raises SnowflakeError."""
     history = raw.history()

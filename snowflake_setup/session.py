@@ -54,6 +54,13 @@ class Session:
         except Error as error:
             raise SnowflakeError(_one_line(error), error.errno) from error
 
+    def shown(self, kind: str, name: str) -> dict[str, Any] | None:
+        """What SHOW says of an object of the account; None if there is none. Raises
+        SnowflakeError."""
+        # LIKE takes _ for any character.
+        rows = self.rows(f"show {kind}s like '{name}'")
+        return next((row for row in rows if row["name"].lower() == name), None)
+
     def pipe_status(self, pipe: str) -> dict[str, Any]:
         """What SYSTEM$PIPE_STATUS says of a pipe. Raises SnowflakeError."""
         [row] = self.rows(f"select system$pipe_status('{pipe}') as status")
@@ -82,7 +89,7 @@ def session(settings: CloudSettings, role: str) -> Iterator[Session]:
 
 
 def connection_parameters(sign_in: SignIn) -> dict[str, Any]:
-    """What the connector is told, but for role and warehouse. Raises SettingsError."""
+    """The connector's arguments without role and warehouse. Raises SettingsError."""
     parameters: dict[str, Any] = {
         "account": sign_in.account,
         "user": sign_in.user,
@@ -136,7 +143,7 @@ def _private_key(sign_in: SignIn) -> bytes:
         ) from error
     except (ValueError, TypeError) as error:
         raise SettingsError(
-            f"{name} is no private key in PEM form, or"
+            f"{name} is not a private key in PEM form, or"
             " SNOWFLAKE_PRIVATE_KEY_PASSPHRASE does not open it"
         ) from error
     return key.private_bytes(

@@ -59,7 +59,7 @@ class SignIn:
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """Everything `snowflake_setup` is told from outside."""
+    """Everything that is set from outside."""
 
     names: Names
     sign_in: SignIn
@@ -72,6 +72,7 @@ class CloudSettings:
     stack: str
     snowflake_role_arn: str
     old_versions_days: int
+    kms_key_arn: str
     archive_days: int
     expire_days: int
     github_subject: str
@@ -143,6 +144,7 @@ class CloudSettings:
             stack=reader.of_form("AWS_STACK", forms.STACK, "amplitude-landing"),
             snowflake_role_arn=reader.of_form("SNOWFLAKE_AWS_ROLE_ARN", forms.ROLE_ARN),
             old_versions_days=reader.number("LANDING_OLD_VERSIONS_DAYS", 30, least=1),
+            kms_key_arn=reader.of_form("LANDING_KMS_KEY_ARN", forms.KMS_KEY_ARN),
             archive_days=reader.number_or_never("LANDING_ARCHIVE_DAYS", least=30),
             expire_days=reader.number("LANDING_EXPIRE_DAYS", 0),
             github_subject=reader.of_form("GITHUB_SUBJECT", forms.SUBJECT),

@@ -16,7 +16,7 @@ from snowflake_setup.session import DOES_NOT_EXIST, Session, SnowflakeError, ses
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack
 
-# What the workflow is told only if it is not as by default.
+# Variables of the workflow that are printed only if they differ from the default.
 OTHER_NAMES = (
     "SNOWFLAKE_ROLE",
     "SNOWFLAKE_LOADER_ROLE",
@@ -57,7 +57,8 @@ def cloud_setup(
         )
     )
 
-    yield f"3/6 who Snowflake is to AWS: desc integration {settings.names.integration}"
+    name = settings.names.integration
+    yield f"3/6 read Snowflake's IAM user and external id: desc integration {name}"
     with _session(settings, dry_run) as snowflake:
         identity = _identity(snowflake, settings)
     if identity:
@@ -144,7 +145,7 @@ def _session(settings: CloudSettings, dry_run: bool) -> Iterator[Session | _NoSe
 
 
 def _identity(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
-    """Who Snowflake is to AWS, or nothing while there is no integration."""
+    """Snowflake's IAM user and external id; nothing before there is an integration."""
     try:
         rows = snowflake.rows(f"desc integration {settings.names.integration}")
     except SnowflakeError as error:
@@ -160,9 +161,8 @@ def _identity(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
     }
 
 
-def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
-    """The queue of the pipes, or nothing while there are none. Raises AwsError if the
-    pipes have several: one bucket has one."""
+def pipes(snowflake: Session, settings: CloudSettings) -> list[dict[str, str]]:
+    """What SHOW says of the landing's pipes; nothing while there are none."""
     try:
         rows = snowflake.rows(f"show pipes in schema {settings.names.raw}")
     except SnowflakeError as error:
@@ -170,6 +170,13 @@ def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
             raise
         rows = []
     ours = [row for row in rows if row["name"].lower() in PIPES.values()]
+    return sorted(ours, key=lambda row: row["name"])
+
+
+def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
+    """The queue of the pipes, or nothing while there are none. Raises AwsError if the
+    pipes have several: one bucket has one."""
+    ours = pipes(snowflake, settings)
     queues = {
         row["notification_channel"] for row in ours if row["notification_channel"]
     }

@@ -118,6 +118,7 @@ class Stack:
             "GitHubSubject": settings.github_subject,
             "GitHubProviderArn": self._provider_of_others(known),
             "ExpireOldVersionsDays": str(settings.old_versions_days),
+            "KmsKeyArn": settings.kms_key_arn,
             "ArchiveObjectsDays": str(settings.archive_days),
             "ExpireObjectsDays": str(settings.expire_days),
             **{
@@ -145,7 +146,7 @@ class Stack:
             # Another run was killed, or is under way.
             deployed = self._settled()
         if deployed and deployed.status in NEVER_MADE:
-            self._remove()
+            self.remove()
             deployed = None
         call = self._client.update_stack if deployed else self._client.create_stack
         try:
@@ -171,11 +172,15 @@ class Stack:
             )
         return True
 
-    def _remove(self) -> None:
-        with aws_errors(f"removing what a failed deployment of {self._name} left"):
+    def remove(self) -> None:
+        """Delete the stack, and what of it has no reason to stay. Raises AwsError."""
+        with aws_errors(f"deleting the stack {self._name}"):
             self._client.delete_stack(StackName=self._name)
         if left := self._settled():
-            raise AwsError(f"the stack {self._name} cannot be removed: {left.status}")
+            raise AwsError(
+                f"the stack {self._name} cannot be deleted: {left.status}:"
+                f" {self._first_failure()}"
+            )
 
     def _settled(self) -> Deployed | None:
         """The stack once nothing goes on in it; None if it has gone."""
@@ -219,10 +224,10 @@ class Stack:
             for number, event in enumerate(events)
             if event.get("LogicalResourceId") == self._name
             and event.get("ResourceStatus", "").endswith(
-                ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS")
+                ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
             )
         ]
-        # Newest first: those of the last deployment alone.
+        # Newest first: those of the last deployment, or of the deletion, alone.
         for event in reversed(events[: starts[0] if starts else None]):
             if event.get("ResourceStatus", "").endswith("_FAILED"):
                 return (

@@ -250,6 +250,7 @@ OF_SNOWFLAKE = (
         ("AWS_BUCKET", "a_bucket"),
         ("AWS_STACK", "a b"),
         ("LANDING_ARCHIVE_DAYS", "7"),
+        ("LANDING_KMS_KEY_ARN", "arn:aws:kms:us-east-1:123456789012:alias/landing"),
         ("SNOWFLAKE_CI_PUBLIC_KEY_PATH", "/no/such/key.pub"),
         *((role, name) for role in ROLES for name in OF_SNOWFLAKE),
     ],
@@ -355,6 +356,76 @@ def test_a_public_key_is_written_anew(key, tmp_path):
     ):
         with pytest.raises(SettingsError, match="SNOWFLAKE_CI_PUBLIC_KEY_PATH is not"):
             read(wrong)
+
+
+MESSAGES: list[str] = []
+
+
+class Chat(http.server.BaseHTTPRequestHandler):
+    """A webhook that takes one message, and refuses all after it."""
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response(403 if MESSAGES else 200)
+        self.end_headers()
+        MESSAGES.append(json.loads(body)["text"])
+
+    def log_message(self, *arguments: object) -> None:
+        """Print nothing."""
+
+
+@pytest.fixture
+def webhook() -> Iterator[str]:
+    """The URL of a chat that has no message yet."""
+    MESSAGES.clear()
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Chat)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield f"http://127.0.0.1:{server.server_port}/secret"
+    server.shutdown()
+    server.server_close()
+
+
+def run_summary(
+    folder: Path, status: str, **settings: str
+) -> subprocess.CompletedProcess[str]:
+    """`python -m snowflake_setup run-summary` after a build with one result."""
+    file = folder / "dbt/target/run_results.json"
+    file.parent.mkdir(parents=True, exist_ok=True)
+    result = {"status": status, "unique_id": "test.b", "message": "Got 3 results"}
+    file.write_text(json.dumps({"results": [result], "elapsed_time": 1}))
+    return subprocess.run(
+        [sys.executable, "-m", "snowflake_setup", "run-summary"],
+        cwd=folder,
+        env=os.environ | ACCOUNT | {"PYTHONPATH": str(DBT.parent)} | settings,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_a_webhook_is_told_of_a_failed_run_only(tmp_path, webhook):
+    settings = {"WEBHOOK_URL": webhook, "RUN_URL": "https://github.example/runs/1"}
+    well = {"LANDING_RESULT": "success", "MODEL_RESULT": "success"}
+    assert run_summary(tmp_path, "success", **settings, **well).returncode == 0
+    assert run_summary(tmp_path, "warn", **settings, **well).returncode == 0
+    assert MESSAGES == []
+    settings["MODEL_RESULT"] = "failure"
+    assert run_summary(tmp_path, "fail", **settings).returncode == 0
+    (message,) = MESSAGES
+    assert message.splitlines() == [
+        "### dbt",
+        "1 nodes in 1 s: 1 fail",
+        "- **fail** `test.b`: Got 3 results",
+        "- **failure** the job Model: the step that failed says why in its log.",
+        "https://github.example/runs/1",
+    ]
+    # As with a load that is not complete, or a source that is not fresh.
+    assert run_summary(tmp_path, "success", **settings).returncode == 1
+    assert "the job Model" in MESSAGES[1]
+    settings = well | settings | {"LANDING_RESULT": "failure", "MODEL_RESULT": ""}
+    refused = run_summary(tmp_path, "success", **settings)
+    assert "some hours are missing" in MESSAGES[2]
+    assert refused.returncode == 1
+    assert refused.stderr == "the webhook did not take the message: HTTP 403\n"
 
 
 def test_the_summary_names_what_failed(tmp_path):

@@ -3,6 +3,7 @@
 import gzip
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -328,7 +329,7 @@ def test_nothing_is_copied_while_a_pipe_might_load_it(variables, landing):
         finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
         assert finished.returncode == 1
         assert (
-            "event_lines_pipe any more, which still has files waiting"
+            "event_lines_pipe, and COPY must wait until the pipe is idle"
             in finished.stdout
         )
         assert not [key for key in counts(variables) if key.startswith("events/")]
@@ -471,3 +472,44 @@ def test_nothing_is_deleted_while_a_file_waits_in_the_pipe(
     finished = command(variables, "erase", "--pause=0.1", "--timeout=0.2")
     assert finished.returncode == 3 and "run make erase again" in finished.stderr
     assert counts(variables) == before
+
+
+# What is read of SNOWFLAKE.ACCOUNT_USAGE: of this week, last week, long ago and others.
+USAGE = """
+create table {0}.warehouse_metering_history as select * from values
+    (sysdate(), 'TRANSFORMING', 1.5), (sysdate(), 'TRANSFORMING', 0.25),
+    (dateadd('day', -7, sysdate()), 'DEVELOPING', 2),
+    (dateadd('day', -90, sysdate()), 'TRANSFORMING', 50), (sysdate(), 'OTHERS', 90)
+    as t (start_time, warehouse_name, credits_used);
+create table {0}.pipe_usage_history as select * from values
+    (sysdate(), 'RAW.AMPLITUDE.EVENT_LINES_PIPE', 0.125), (sysdate(), 'OTHERS', 90)
+    as t (start_time, pipe_name, credits_used);
+create table {0}.automatic_clustering_history as select * from values
+    (sysdate(), 'ANALYTICS', 'AMPLITUDE__EVENTS', 0.5), (sysdate(), 'OTHERS', 'A', 90)
+    as t (start_time, database_name, table_name, credits_used);
+create table {0}.query_history as select * from values
+    (sysdate(), 'dbt_amplitude_warehouse', 1500),
+    (sysdate(), 'dbt_amplitude_warehouse', 500), (sysdate(), 'others', 90)
+    as t (start_time, query_tag, execution_time)
+"""
+
+
+def test_cost_shows_the_last_weeks(variables):
+    refused = command(variables, "cost")
+    assert refused.returncode == 3 and "does not exist" in refused.stderr
+    names = ["create database snowflake", "create schema snowflake.account_usage"]
+    tables = USAGE.format("snowflake.account_usage").split(";")
+    run(variables, *names, *tables)
+    shown = command(variables, "cost")
+    assert shown.returncode == 0, shown.stderr
+    last, this = re.split(r"\n(?=week)", shown.stdout)
+    assert "2.00 credits" in last and "2.00  warehouse developing" in last
+    assert this.splitlines()[1:] == [
+        "      1.75  warehouse transforming",
+        "      0.12  pipe event_lines_pipe",
+        "      0.50  clustering amplitude__events",
+        "         2  statements of dbt_amplitude_warehouse, 2 s",
+    ]
+    assert "2.38 credits" in this.splitlines()[0]
+    one = command(variables, "cost", "--weeks", "1")
+    assert one.stdout == this

@@ -16,7 +16,7 @@ from unittest.mock import patch
 import botocore.client
 import pytest
 from botocore.exceptions import ClientError
-from commands import Finished, snowflake_setup
+from commands import Finished, doctors_findings, snowflake_setup
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
 from sandbox import snowflake_account, snowflake_stage
@@ -39,6 +39,9 @@ STACK = "amplitude-landing"
 READING = ("Get", "List", "Head", "Describe", "Simulate")
 
 
+DBT = ("variables and models", "dbt")
+
+
 @dataclass
 class World:
     """Two accounts that were set up, and what was said when they were."""
@@ -49,30 +52,33 @@ class World:
     refused: Finished | None = None
 
     def run(self, *arguments: str, **changes: str) -> Finished:
-        return snowflake_setup(self.environment | changes, *arguments)
+        environment = self.environment | changes
+        if arguments == ("doctor",):
+            return doctors_findings(environment)
+        return snowflake_setup(environment, *arguments)
 
     def doctor(self, *, with_dbt: bool = False, **changes: str) -> "Examined":
         """What the doctor says.
 
         dbt takes seconds to start: it is asked only if it is to find something.
         """
-        checks = {} if with_dbt else {"dbt": lambda patient: "not asked"}
-        with patch.dict("snowflake_setup.doctor.CHECKS", checks):
+        checks = {} if with_dbt else dict.fromkeys(DBT, lambda context: "not asked")
+        with patch.dict("doctor.cloud.CHECKS", checks):
             finished = self.run("doctor", **changes)
         found = Examined({}, {}, finished.stdout)
         for line in finished.stdout.splitlines():
-            if line.startswith("WRONG"):
-                link, _, message = line.removeprefix("WRONG").strip().partition(": ")
+            if line.startswith("FAIL "):
+                link, _, message = line.removeprefix("FAIL").strip().partition(": ")
                 found.wrong[link] = message
-            elif line.strip().startswith("mend: "):
-                mend = line.strip().removeprefix("mend: ")
-                found.mends.setdefault(link, []).append(mend)
+            elif line.strip().startswith("fix: "):
+                fix = line.strip().removeprefix("fix: ")
+                found.fixes.setdefault(link, []).append(fix)
         assert finished.returncode == (1 if found.wrong else 0), finished.stdout
-        assert found.wrong.keys() == found.mends.keys(), finished.stdout
+        assert found.wrong.keys() == found.fixes.keys(), finished.stdout
         assert "unexpected" not in finished.stdout, finished.stdout
         return found
 
-    def mend(self, command: str) -> None:
+    def fix(self, command: str) -> None:
         """Run a command that the doctor has given, whichever tool it is for."""
         if command.startswith("make "):
             target, *flags = shlex.split(command)[1:]
@@ -103,10 +109,10 @@ TEXTS = ("policy", "document")
 
 @dataclass
 class Examined:
-    """What the doctor has found: words and mends by link, and all that it said."""
+    """What the doctor found: messages and fixes by link, and all that it printed."""
 
     wrong: dict[str, str]
-    mends: dict[str, list[str]]
+    fixes: dict[str, list[str]]
     said: str
 
 
@@ -122,7 +128,7 @@ def world() -> Iterator[World]:
             "GITHUB_SUBJECT": SUBJECT,
         }
         world = World(accounts, environment, [])
-        # As if somebody else had a warehouse and a role of these names.
+        # As if another team had a warehouse and a role of these names.
         run(
             accounts.variables,
             "create warehouse transforming",
@@ -258,6 +264,27 @@ def stack_of(world: World, **changes: str) -> Stack:
         return Stack(CloudSettings.read(world.environment | changes))
 
 
+def test_both_roles_may_use_a_key_that_encrypts_the_bucket(world):
+    """The emulator makes no such bucket: it leaves out BucketEncryption."""
+    key = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+    stack = stack_of(
+        world, AWS_STACK="second", LANDING="s3://encrypted", LANDING_KMS_KEY_ARN=key
+    )
+    assert stack.deploy(None, stack.parameters(None))
+    iam = world.cloud.client("iam")
+    for role, policy, actions in (
+        ("second-snowflake", "read-landing", ["kms:Decrypt"]),
+        ("second-github", "write-landing", ["kms:GenerateDataKey", "kms:Decrypt"]),
+    ):
+        made = iam.get_role_policy(RoleName=role, PolicyName=policy)
+        [allowed] = [
+            statement["Action"]
+            for statement in made["PolicyDocument"]["Statement"]
+            if statement["Resource"] == key
+        ]
+        assert allowed == (actions if len(actions) > 1 else actions[0])
+
+
 def test_a_provider_that_the_account_has_is_used_as_it_is(world):
     own = stack_of(world)
     assert own.parameters(own.deployed())["GitHubProviderArn"] == ""
@@ -378,7 +405,7 @@ def test_no_other_workflow_takes_the_role(world, subject):
 
 def test_no_other_audience_takes_the_role(world):
     with pytest.raises(ClientError, match="AccessDenied"):
-        as_github(world, audience="somebody-else")
+        as_github(world, audience="another")
 
 
 def may(call: Callable, **arguments: object) -> bool:
@@ -481,9 +508,7 @@ def loaded(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 @pytest.fixture(scope="module")
 def well(loaded: World) -> World:
     """As `loaded`; the doctor is not told that the TLS rule had to go."""
-    with patch(
-        "snowflake_setup.doctor.aws_side._refuses_plain_http", lambda given: True
-    ):
+    with patch("doctor.aws._refuses_plain_http", lambda given: True):
         yield loaded
 
 
@@ -504,9 +529,9 @@ def test_the_doctor_finds_nothing_and_changes_nothing(well):
     assert finished.returncode == 0, finished.stdout + finished.stderr
     lines = finished.stdout.splitlines()
     # Nothing has been built here, so there is no form of the last load to look at.
-    (unbuilt,) = [line for line in lines if not line.startswith("ok ")]
+    (unbuilt,) = [line for line in lines if not line.startswith("OK ")]
     assert "no build has made amplitude__load_drift yet" in unbuilt
-    assert len(lines) == 23
+    assert len(lines) == 24
 
 
 def test_secrets_are_in_no_line(well):
@@ -596,10 +621,10 @@ def test_the_doctor_finds_wrong_settings(well, changes, told):
     found = well.doctor(with_dbt="dbt" in told, **changes)
     for link, words in told.items():
         assert link in found.wrong, found.said
-        assert words in " | ".join([found.wrong[link], *found.mends[link]]), found.said
+        assert words in " | ".join([found.wrong[link], *found.fixes[link]]), found.said
 
 
-# Each fault is planted, and mended by nothing but the commands that the doctor gives.
+# Each fault is planted, and fixed by nothing but the commands that the doctor prints.
 
 INTEGRATION = "alter storage integration amplitude_landing"
 PIPE = "alter pipe raw.amplitude.event_lines_pipe set"
@@ -665,7 +690,7 @@ QUEUE = snowflake_account.PIPE_QUEUE
 
 @pytest.fixture(autouse=True, scope="module")
 def old_queue(world: World) -> None:
-    """A queue that no pipe listens to any more; S3 may still write to it."""
+    """A queue that no pipe listens to; S3 may still write to it."""
     sqs = world.cloud.client("sqs")
     name = QUEUE.rpartition(":")[2]
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
@@ -699,7 +724,7 @@ def old_queue(world: World) -> None:
             ("pipes", "event_lines_pipe is PAUSED"): by_sql(
                 f"{PIPE} pipe_execution_paused = true"
             ),
-            ("notification", "tell the pipes' queue of amplitude/ledger/"): notify(
+            ("notification", "queue no notifications for amplitude/ledger/"): notify(
                 (QUEUE, f"{PREFIX}events/", "")
             ),
             ("warehouses", "does not start by itself"): by_sql(
@@ -734,16 +759,16 @@ def old_queue(world: World) -> None:
         },
     ],
 )  # fmt: skip
-def test_what_the_doctor_finds_its_commands_mend(well, faults):
+def test_doctor_fixes_resolve_its_findings(well, faults):
     for plant in faults.values():
         plant(well)
     found = well.doctor()
     for link, words in faults:
         assert words in found.wrong.get(link, ""), found.said
-    commands = [command for mends in found.mends.values() for command in mends]
+    commands = [command for fixes in found.fixes.values() for command in fixes]
     for command in dict.fromkeys(commands):
         if command.startswith(("make l", "make c", "aws ", "alter ", "drop ")):
-            well.mend(command)
+            well.fix(command)
     assert not (left := well.doctor()).wrong, left.said
 
 
@@ -767,8 +792,8 @@ def test_what_was_dropped_comes_back_and_no_row_twice(well):
         " lacks create schema on database analytics",
     }.items():
         assert words in found.wrong[link], found.said
-    well.mend("make cloud-setup AGAIN=1")
-    well.mend("make load-missing")
+    well.fix("make cloud-setup AGAIN=1")
+    well.fix("make load-missing")
     assert not (left := well.doctor()).wrong, left.said
     assert run(well.cloud.variables, COUNTED) == before
 
@@ -780,20 +805,20 @@ COUNTED = (
 
 
 @pytest.mark.parametrize(
-    "state, mend",
+    "state, fix",
     [
         ("STOPPED_STAGE_ALTERED", "drop pipe raw.amplitude.event_lines_pipe"),
         ("STOPPED_MISSING_TABLE", "make cloud-setup AGAIN=1"),
         ("STALLED_EXECUTION_ERROR", "select system$pipe_force_resume"),
     ],
 )
-def test_of_a_pipe_that_stands_still_the_state_is_told(well, state, mend):
+def test_a_stopped_pipe_reports_its_state(well, state, fix):
     status = {"executionState": state, "error": "why"}
     with patch.object(Session, "pipe_status", lambda self, pipe: status):
         found = well.doctor()
     assert f"event_lines_pipe is {state} why" in found.wrong["pipes"]
-    assert any(line.startswith(mend) for line in found.mends["pipes"])
-    assert "make load-missing" in found.mends["pipes"]
+    assert any(line.startswith(fix) for line in found.fixes["pipes"])
+    assert "make load-missing" in found.fixes["pipes"]
 
 
 def test_who_may_list_but_not_write_is_found(well):
@@ -824,7 +849,7 @@ def test_rows_that_came_twice_are_found(well):
         found = well.doctor()
     finally:
         run(well.cloud.variables, f"delete from {table}")
-        well.mend("make load-missing")
+        well.fix("make load-missing")
     assert "doubled" in found.wrong["ledger against raw"]
 
 
@@ -861,21 +886,21 @@ def test_a_clock_that_is_wrong_is_found(well):
         def now(cls, tz=None):
             return super().now(tz) + timedelta(minutes=7)
 
-    with patch("snowflake_setup.doctor.datetime", Later):
+    with patch("doctor.sources.datetime", Later):
         found = well.doctor()
     assert re.search(r"clock is 42\d s ahead", found.wrong["clock"])
-    assert found.mends["clock"] == ["sudo timedatectl set-ntp true"]
+    assert found.fixes["clock"] == ["sudo timedatectl set-ntp true"]
 
 
 @pytest.mark.parametrize(
-    "code, link, mend",
+    "code, link, fix",
     [
         ("ExpiredToken", "AWS", "aws sso login"),
         ("RequestTimeTooSkewed", "AWS", "sudo timedatectl"),
-        ("AccessDenied", "AWS", "sign in to AWS as somebody who may"),
+        ("AccessDenied", "AWS", "sign in to AWS as a user with the permission"),
     ],
 )
-def test_why_aws_refuses_is_told(well, code, link, mend):
+def test_why_aws_refuses_is_told(well, code, link, fix):
     refusal = ClientError({"Error": {"Code": code, "Message": "No."}}, "Any")
 
     def refuse(self, name, arguments):
@@ -883,9 +908,9 @@ def test_why_aws_refuses_is_told(well, code, link, mend):
 
     with patch.object(botocore.client.BaseClient, "_make_api_call", refuse):
         found = well.doctor()
-    assert found.mends[link][0].startswith(mend), found.said
+    assert found.fixes[link][0].startswith(fix), found.said
     # One look after the other, whatever became of those before.
-    assert "ok     pipes" in found.said and "ok     raw tables" in found.said
+    assert "OK    pipes" in found.said and "OK    raw tables" in found.said
 
 
 def test_a_key_that_snowflake_does_not_know_is_told_once(well):
@@ -895,18 +920,28 @@ def test_a_key_that_snowflake_does_not_know_is_told_once(well):
     with patch("snowflake.connector.connect", refuse):
         found = well.doctor()
     assert "JWT token is invalid" in found.wrong["Snowflake, setup role"]
-    assert "set rsa_public_key" in " ".join(found.mends["Snowflake, setup role"])
+    assert "set rsa_public_key" in " ".join(found.fixes["Snowflake, setup role"])
     assert "Snowflake, loader role" not in found.wrong
-    assert "ok     notification" not in found.said and "ok     bucket" in found.said
+    assert "OK    notification" not in found.said and "OK    bucket" in found.said
+
+
+def test_a_network_policy_is_named(well):
+    def refuse(**parameters):
+        message = "Incoming request with IP/Token 192.0.2.1 is not allowed to access"
+        raise DatabaseError(msg=f"{message} Snowflake.", errno=250001)
+
+    with patch("snowflake.connector.connect", refuse):
+        found = well.doctor()
+    assert "the account has a network policy" in found.fixes["Snowflake, setup role"][0]
 
 
 def test_a_fault_of_a_check_stops_no_other(well):
-    def fall(patient):
+    def fall(context):
         raise KeyError("planted")
 
-    with patch.dict("snowflake_setup.doctor.CHECKS", {"clock": fall, "dbt": fall}):
+    with patch.dict("doctor.cloud.CHECKS", {"clock": fall} | dict.fromkeys(DBT, fall)):
         finished = well.run("doctor")
     assert finished.returncode == 1
-    assert "WRONG  clock: unexpected KeyError: 'planted'" in finished.stdout
-    assert finished.stdout.count("\nok ") == 19, finished.stdout
+    assert "FAIL  clock: unexpected KeyError: 'planted'" in finished.stdout
+    assert finished.stdout.count("\nOK ") == 19, finished.stdout
     assert "Traceback" not in finished.stdout + finished.stderr

@@ -299,10 +299,24 @@ def test_the_bucket_outlives_the_stack_and_keeps_its_ledger(template):
     assert bucket["UpdateReplacePolicy"] == "Retain"
     rules = bucket["Properties"]["LifecycleConfiguration"]["Rules"]
     assert rules[0]["NoncurrentVersionExpiration"]
+    assert rules[0]["ExpiredObjectDeleteMarker"] is True
+    assert "ExpirationInDays" not in rules[0]
     for rule in rules[1:]:
         [condition, made, _] = rule["If"]
         assert condition in ("ArchivesObjects", "ExpiresObjects")
         assert made["Prefix"] == {"Sub": "${LandingPrefix}events/"}
+
+
+def test_a_key_of_the_settings_encrypts_the_bucket(template):
+    properties = template["Resources"]["Bucket"]["Properties"]
+    [rule] = properties["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    condition, with_key, without = rule["If"]
+    assert condition == "HasKmsKey" and with_key["BucketKeyEnabled"] is True
+    assert with_key["ServerSideEncryptionByDefault"] == {
+        "SSEAlgorithm": "aws:kms",
+        "KMSMasterKeyID": {"Ref": "KmsKeyArn"},
+    }
+    assert without["ServerSideEncryptionByDefault"] == {"SSEAlgorithm": "AES256"}
 
 
 def test_no_policy_allows_a_wildcard_action_or_resource(template):
@@ -311,11 +325,14 @@ def test_no_policy_allows_a_wildcard_action_or_resource(template):
         for policy in resource.get("Properties", {}).get("Policies", []):
             for statement in policy["PolicyDocument"]["Statement"]:
                 seen += 1
+                # Those for a key are conditional.
+                if "If" in statement:
+                    _, statement, _ = statement["If"]
                 actions = statement["Action"]
                 for action in [actions] if isinstance(actions, str) else actions:
                     assert "*" not in action
                 assert statement["Resource"] != "*"
-    assert seen == 6
+    assert seen == 8
 
 
 def test_no_parameter_takes_what_could_widen_a_policy(template):

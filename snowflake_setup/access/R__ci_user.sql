@@ -1,6 +1,6 @@
 -- Makes the user of the scheduled workflow: a service, without a password, that shows a
 -- key or GitHub's identity token. It has one role at a time, loading or modelling.
--- Safe to run again; runs again when the key or the subject is set anew. What is not
+-- Safe to run again; runs again when the key or the subject changes. What is not
 -- set signs in no more.
 
 create user if not exists {{ ci_user }}

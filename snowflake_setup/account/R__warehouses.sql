@@ -1,7 +1,7 @@
 -- Makes the two warehouses and the monitor that stops them when the month's credits are
 -- used up. Run as accountadmin: no other role may make a monitor or assign one. What
 -- runs without a warehouse, the pipes and the clustering, no monitor can stop.
--- Safe to run again; runs again when a size or the credits are set anew.
+-- Safe to run again; runs again when a size or the credits change.
 
 create resource monitor if not exists {{ resource_monitor }} with
 credit_quota = {{ monthly_credits }}

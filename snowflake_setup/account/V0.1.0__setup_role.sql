@@ -18,6 +18,6 @@ grant usage on schema {{ raw_database }}.schemachange to role {{ setup_role }};
 grant select, insert on table {{ raw_database }}.schemachange.change_history
 to role {{ setup_role }};
 
--- Whoever administers objects may act as the setup role, and so may who deploys.
+-- Administrators of objects may act as the setup role, and so may the deploying user.
 grant role {{ setup_role }} to role sysadmin;
 grant role {{ setup_role }} to user {{ deploying_user }};
