@@ -1,8 +1,8 @@
 """AWS and Snowflake side by side: the emulated Snowflake reads the emulated S3.
 
 It signs in to AWS as a user of its own, assumes the role of the storage integration
-and so reads what that role may read. What lands is told to its queue, and its pipes
-load it, as often as `deliver_notices` is called.
+and so reads what that role may read. Its queue gets a notification of what lands, and
+its pipes load it, as often as `deliver_notices` is called.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from os.path import commonprefix
 from typing import Any
 from urllib.parse import unquote_plus
 
@@ -20,6 +21,7 @@ from sandbox import snowflake_stage
 from sandbox.aws import REGION, ROOT_KEY, aws
 from sandbox.snowflake import emulator, run
 from sandbox.snowflake_account import PIPE_QUEUE
+from sandbox.snowflake_shims import account_objects
 from snowflake_setup.loads import PIPES
 
 SNOWFLAKE_USER = snowflake_stage.USER_ARN.rpartition("/")[2]
@@ -68,14 +70,19 @@ class Cloud:
                 queue.delete_message(
                     QueueUrl=url, ReceiptHandle=message["ReceiptHandle"]
                 )
-        for key in keys:
-            for table, pipe in PIPES.items():
-                _, found, name = f"/{key}".partition(f"/{table}/")
-                if found:
-                    run(
-                        self.variables,
-                        f"alter pipe raw.amplitude.{pipe} refresh prefix = '{name}'",
-                    )
+        pipes = [name.lower() for kind, name in account_objects if kind == "PIPE"]
+        refreshes = []
+        for table, pipe in PIPES.items():
+            names = [f"/{key}".partition(f"/{table}/")[2] for key in keys]
+            # One refresh takes half a second: what all names begin with is enough.
+            prefix = commonprefix([name for name in names if name])  # noqa: RUF071
+            refreshes += [
+                f"alter pipe {each} refresh prefix = '{prefix}'"
+                for each in pipes
+                if each.endswith(f".{pipe}") and any(names)
+            ]
+        if refreshes:
+            run(self.variables, *refreshes)
         return len(keys)
 
 
@@ -102,7 +109,7 @@ def _policy(statement: dict) -> str:
 
 
 def _snowflake_keys(accounts: Cloud) -> tuple[str, str]:
-    """Keys of the user as which Snowflake comes to AWS; it may assume any role that
+    """Keys of Snowflake's user at AWS; it may assume any role that
     trusts it."""
     iam = accounts.client("iam")
     iam.create_user(UserName=SNOWFLAKE_USER)

@@ -120,7 +120,7 @@ class Fault:
     def __post_init__(self) -> None:
         """Raise ValueError for an unknown kind or a malformed hour."""
         if self.kind not in FAULT_KINDS:
-            raise ValueError(f"{self.kind!r} is none of {sorted(FAULT_KINDS)}")
+            raise ValueError(f"{self.kind!r} is not one of {sorted(FAULT_KINDS)}")
         for hour in self.hours or ():
             parse_hour(hour)
 
@@ -132,7 +132,7 @@ class Fault:
 
 
 class Faults:
-    """The rules in force, shared by the server's threads and whoever sets them."""
+    """The rules in force, shared by the server's threads and the tests."""
 
     def __init__(self) -> None:
         """Start without a rule."""

@@ -6,6 +6,7 @@ python -m sandbox.object_store DIR -- make ingest
 import argparse
 import contextlib
 import json
+import platform
 import shutil
 import socket
 import subprocess
@@ -55,6 +56,10 @@ class ObjectStore:
         }
 
 
+# Its package has no program for them.
+INTEL_MAC = sys.platform == "darwin" and platform.machine() == "x86_64"
+
+
 @contextlib.contextmanager
 def object_store(directory: Path) -> Iterator[ObjectStore]:
     """Run a store on free loopback ports that keeps everything in `directory`.
@@ -92,7 +97,7 @@ def object_store(directory: Path) -> Iterator[ObjectStore]:
 def _command(directory: Path, ports: Mapping[str, int]) -> list[str]:
     weed = shutil.which("weed", path=sysconfig.get_path("scripts"))
     if weed is None:
-        raise RuntimeError("weed is missing: install requirements.txt")
+        raise RuntimeError("weed is missing: make setup-dev")
     identities = directory / "identities.json"
     identities.write_text(json.dumps(_identities()))
     options = {

@@ -95,6 +95,9 @@ def serve(port: int = 0) -> Iterator[int]:
     except OSError as error:
         message = f"Cannot listen on port {port}: {error.strerror}."
         raise EmulatorError(message) from None
+    # An answer is sent in two parts: without this, the second one waits for the client
+    # to acknowledge the first, 40 ms later. Connections inherit it from the listener.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
     app = Starlette(routes=snowflake_shims.ROUTES)
     server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)

@@ -39,6 +39,7 @@ def clear() -> None:
     """Forget everything: a new emulator is a new account."""
     account_objects.clear()
     alterations.clear()
+    makers.clear()
     grants.clear()
 
 
@@ -155,6 +156,77 @@ def kind_and_name(where: str) -> tuple[str, str]:
     return kind.upper().replace(" ", "_"), name.upper()
 
 
+# Of an account that sets nothing itself.
+PARAMETERS = {
+    "QUOTED_IDENTIFIERS_IGNORE_CASE": "false",
+    "TIMESTAMP_TYPE_MAPPING": "TIMESTAMP_NTZ",
+    "TIMEZONE": "America/Los_Angeles",
+    "TRANSACTION_ABORT_ON_ERROR": "false",
+    "WEEK_START": "0",
+}
+
+
+@answers(r"show\s+parameters\s+in\s+account")
+def show_parameters(cursor: Cursor, match: re.Match) -> list[str]:
+    """`show parameters in account`: those that builds set for themselves."""
+    return [rows(["key", "value"], *PARAMETERS.items())]
+
+
+# The role that has made each database.
+makers: dict[str, str] = {}
+
+
+@answers(r"create\s+database\s+(?:if\s+not\s+exists\s+)?(?P<name>\w+)\b.*")
+def create_database(cursor: Cursor, match: re.Match) -> list[str]:
+    """`create database`: the session's role owns it."""
+    makers.setdefault(match["name"].upper(), getattr(cursor._conn, "role", ""))
+    return [match[0]]
+
+
+@answers(r"show\s+databases\s+like\s+'(?P<name>\w+)'")
+def show_database(cursor: Cursor, match: re.Match) -> list[str]:
+    """`show databases like '…'`, by its plain name: with its owner."""
+    name = match["name"].upper()
+    owner = makers.get(name, "")
+    for statement in grants:
+        given = re.fullmatch(
+            rf"grant ownership on database {name} to role (\w+)\b.*", statement, re.I
+        )
+        owner = given[1].upper() if given else owner
+    found = cursor._duck_conn.execute(
+        "select 1 from duckdb_databases() where upper(database_name) = ?", [name]
+    ).fetchall()
+    return [rows(["name", "owner"], *([(name, owner)] if found else []))]
+
+
+@answers(r"show\s+tables\s+in\s+database\s+(?P<name>\w+)")
+def show_tables_of_database(cursor: Cursor, match: re.Match) -> list[str]:
+    """`show tables in database`: with their numbers of rows, which fakesnow does not
+    know. DuckDB knows no bytes: a row counts as one."""
+    found = cursor._duck_conn.execute(
+        "select upper(schema_name), upper(table_name), estimated_size::varchar"
+        " from duckdb_tables() where upper(database_name) = ?"
+        " and not starts_with(schema_name, '_') order by 1, 2",
+        [match["name"].upper()],
+    ).fetchall()
+    names = ["schema_name", "name", "rows", "bytes"]
+    return [rows(names, *((*table, table[2]) for table in found))]
+
+
+@answers(r"drop\s+database\s+(?:if\s+exists\s+)?(?P<name>\w+)")
+def drop_database(cursor: Cursor, match: re.Match) -> list[str]:
+    """`drop database`, with all that is in it."""
+    name = match["name"].upper()
+    for kind, full in [key for key in account_objects if key[1].startswith(f"{name}.")]:
+        del account_objects[kind, full]
+    makers.pop(name, None)
+    # It may be the session's own.
+    cursor._duck_conn.execute("use memory")
+    cursor._conn.database_set = cursor._conn.schema_set = False
+    cursor._duck_conn.execute(f"detach database if exists {name}")
+    return [DONE]
+
+
 @answers(r"drop\s+table\s+(?P<name>[\w$.\"]+)")
 def drop_table(cursor: Cursor, match: re.Match) -> list[str]:
     """`drop table`: what COPY INTO remembers goes with it, what a pipe does stays."""
@@ -188,7 +260,8 @@ def describe_stage(cursor: Cursor, match: re.Match) -> list[str]:
 
 
 @answers(
-    r"drop\s+(?P<kind>role|user|warehouse|pipe|(?:storage\s+)?integration)\s+"
+    r"drop\s+(?P<kind>role|user|warehouse|resource\s+monitor|pipe"
+    r"|(?:storage\s+|notification\s+)?integration)\s+"
     r"(?P<lenient>if\s+exists\s+)?" + NAME
 )
 def drop_account_object(cursor: Cursor, match: re.Match) -> list[str]:

@@ -35,6 +35,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from sandbox.snowflake_copy import PIPE, PREFIX, copy_into, refusal
+from sandbox.snowflake_speed import Statement
 
 Cursor = fakesnow.cursor.FakeSnowflakeCursor
 TEXT_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.NVARCHAR)
@@ -364,7 +365,7 @@ def translate(original: Callable, cursor: Cursor, expression: exp.Expr, params: 
         node.replace(macro("sf_md5_number_lower64", node.this))
     for node in list(expression.find_all(exp.TryCast)):
         translate_try_cast_to_timestamp(node)
-    translated = original(cursor, expression, params)
+    translated = original(cursor, Statement(expression), params).tree
     for node in list(translated.find_all(exp.Cast)):
         translate_cast_to_text(node)
     return translated
@@ -621,6 +622,7 @@ async def login(request: Request) -> JSONResponse:
         body = gzip.decompress(body)
     connection = fakesnow.server.sessions[answer["data"]["token"]]
     connection.user = json.loads(body)["data"].get("LOGIN_NAME", "")
+    connection.role = role
     answer["data"]["masterToken"] = answer["data"]["token"]
     answer["data"]["validityInSeconds"] = 36000
     answer["data"]["masterValidityInSeconds"] = 36000

@@ -155,21 +155,40 @@ def aborts_on_error(cursor: Cursor) -> bool:
     """TRANSACTION_ABORT_ON_ERROR, of the session or else of its user: after an error in
     a transaction every statement fails until COMMIT or ROLLBACK, and either undoes the
     whole transaction. The default is FALSE."""
-    of_session = getattr(cursor._conn, "aborts_on_error", None)
+    of_session = session_parameters(cursor).get("transaction_abort_on_error")
     if of_session is not None:
-        return of_session
+        return of_session.lower() == "true"
     user = "USER", getattr(cursor._conn, "user", "").upper()
     if user not in account_objects:
         return False
     return setting(user, "transaction_abort_on_error").lower() == "true"
 
 
-@answers(
-    r"alter\s+session\s+(?:set\s+transaction_abort_on_error\s*=\s*(?P<value>true|false)"
-    r"|unset\s+transaction_abort_on_error)"
-)
-def set_abort_on_error(cursor: Cursor, match: re.Match) -> list[str]:
-    """UNSET gives back the user's value."""
-    value = match["value"]
-    cursor._conn.aborts_on_error = None if value is None else value.lower() == "true"
+# Blanks, commas or new lines lie between parameters:
+# https://docs.snowflake.com/en/sql-reference/sql/alter-session
+PARAMETER = r"(?P<name>(?!query_tag\b)\w+)\s*=\s*(?P<value>'[^']*'|\w+)"
+
+
+@answers(rf"alter\s+session\s+set\s+(?P<all>(?:{PARAMETER}[\s,]*)+)")
+def set_session_parameters(cursor: Cursor, match: re.Match) -> list[str]:
+    """They are remembered; DuckDB heeds none of them."""
+    parameters = session_parameters(cursor)
+    for one in re.finditer(PARAMETER, match["all"], re.I):
+        parameters[one["name"].lower()] = one["value"].strip("'")
     return [DONE]
+
+
+@answers(r"alter\s+session\s+unset\s+(?P<names>(?!query_tag\b)\w+(?:\s*,\s*\w+)*)")
+def unset_session_parameters(cursor: Cursor, match: re.Match) -> list[str]:
+    """Gives back the user's values."""
+    for name in re.findall(r"\w+", match["names"]):
+        session_parameters(cursor).pop(name.lower(), None)
+    return [DONE]
+
+
+def session_parameters(cursor: Cursor) -> dict[str, str]:
+    """What ALTER SESSION has set in the cursor's session, by lower-case name."""
+    connection = cursor._conn
+    if not hasattr(connection, "session_parameters_set"):
+        connection.session_parameters_set = {}
+    return connection.session_parameters_set

@@ -28,6 +28,7 @@ OF_OTHERS = (
     "START",
     "END",
     "LANDING",
+    "DATA",
     "TARGET",
     "WAREHOUSE",
     "DOCS",
@@ -36,8 +37,28 @@ OF_OTHERS = (
 )
 for name in [name for name in os.environ if name.startswith(OF_OTHERS)]:
     del os.environ[name]
+# Not settings.yml and dbt/own of this checkout.
+os.environ |= {"SETTINGS": "none", "DBT_OWN": "none"}
 
 Ingest = Callable[..., subprocess.CompletedProcess[str]]
+
+
+# A process that began one of these last would work alone at the end.
+LONG_GROUPS = ("failed statements", "settings on snowflake", "verify account")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a group together without xdist too, which gives a process one
+    group after the other: fixtures of one group must not overlap with another's."""
+    first = {name: number - len(LONG_GROUPS) for number, name in enumerate(LONG_GROUPS)}
+
+    def place(numbered: tuple[int, pytest.Item]) -> int:
+        number, item = numbered
+        # The nearest one counts, as for xdist.
+        group = item.get_closest_marker("xdist_group")
+        return first.setdefault(group.args[0], number) if group else number
+
+    items[:] = [item for _, item in sorted(enumerate(items), key=place)]
 
 
 @pytest.fixture
@@ -54,7 +75,7 @@ def landing(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def ingest_environment(api: ExportApi, landing: Path, tmp_path: Path) -> dict[str, str]:
-    """Everything `python -m ingest` is told."""
+    """The environment of `python -m ingest`."""
     settings = {
         "PYTHONPATH": str(REPOSITORY),
         "LANDING": str(landing),

@@ -287,7 +287,7 @@ def test_faults_of_different_sorts_meet_in_one_request(api):
 
 
 def test_an_unknown_fault_is_refused(api):
-    with pytest.raises(ValueError, match="none of"):
+    with pytest.raises(ValueError, match="not one of"):
         api.faults.add("418")
     with pytest.raises(ValueError, match="YYYYMMDDTHH"):
         api.faults.add("504", hours={"2026-01-12"})

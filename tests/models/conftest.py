@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from histories import Load, history
 from histories import land as land_loads
-from warehouses import Warehouse, land, open_duckdb, open_snowflake
+from warehouses import Warehouse, emulator, land, open_duckdb, open_snowflake
 
 from sandbox.export_api import EXPORT_DIR
-from sandbox.snowflake import emulator
 
 
 @pytest.fixture(scope="session")
@@ -27,7 +26,8 @@ def sample_duckdb(
 ) -> Warehouse:
     """The sample export, built on DuckDB."""
     warehouse = open_duckdb(sample_landing, tmp_path_factory.mktemp("duckdb"))
-    warehouse.build()
+    run = warehouse.make("dbt-build")
+    assert run.returncode == 0, run.stdout
     return warehouse
 
 
@@ -47,7 +47,8 @@ def sample_snowflake(
     with emulator(sample_landing) as variables:
         folder = tmp_path_factory.mktemp("snowflake")
         warehouse = open_snowflake(sample_landing, folder, variables)
-        warehouse.build()
+        run = warehouse.make("dbt-build")
+        assert run.returncode == 0, run.stdout
         warehouse.unit_test("--exclude", *UNIT_TESTS_OF_ANALYSES)
         yield warehouse
 

@@ -3,25 +3,32 @@
 import datetime
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
+import dbt_forks
 import duckdb
 
+from sandbox import snowflake
 from sandbox.export_api import serve
-from sandbox.snowflake import connect
 
 REPOSITORY = Path(__file__).parents[2]
 DBT_COMMAND = Path(sys.executable).with_name("dbt")
+# Below those that the system gives away.
+PORT = 20000 + os.getpid() % 10000
+LINK = Path(tempfile.gettempdir()) / f"warehouse-{os.getpid()}"
+# The emulator of this process.
+RUNNING = ExitStack()
 
 
 def make(*arguments: str, environment: dict[str, str]) -> subprocess.CompletedProcess:
@@ -45,8 +52,8 @@ def land(export_dir: Path, landing: Path, *window: str) -> None:
     assert run.returncode == 0, run.stdout
 
 
-# What dbt has parsed in this process, by the variables given to it.
-PARSED: dict[str, Path] = {}
+# What dbt has parsed in this process, by target, settings and variables.
+PARSED: dict[tuple, Path] = {}
 
 
 @dataclass
@@ -59,25 +66,21 @@ class Warehouse:
     ask: Callable[[str], tuple[list[str], list[tuple]]]
     settings: dict[str, str] = field(default_factory=dict)
     project: Path = REPOSITORY / "dbt"
-    parses_once: bool = False
-
-    def build(self, *arguments: str) -> str:
-        """`make dbt-build`; returns what it printed, fails if it failed."""
-        run = self.try_build(*arguments)
-        assert run.returncode == 0, run.stdout
-        return run.stdout
-
-    def try_build(self, *arguments: str) -> subprocess.CompletedProcess:
-        return self.make("dbt-build", *arguments)
-
-    def unit_test(self, *arguments: str) -> None:
-        """`make unit-test`; fails if it failed. They do not look at what has landed."""
-        run = self.make("unit-test", *arguments)
-        assert run.returncode == 0, run.stdout
 
     def make(self, target: str, *arguments: str) -> subprocess.CompletedProcess:
+        """A target of the Makefile, with these as its `ARGS`."""
         with self.parsed_project(arguments) as environment:
-            return make(target, f"ARGS={' '.join(arguments)}", environment=environment)
+            given = f"ARGS={shlex.join(arguments)}".replace("$", "$$")
+            return make(target, given, environment=environment)
+
+    def build(self, *arguments: str) -> str:
+        """`dbt build` as `make dbt-build` does it, without unit tests; returns what it
+        printed, fails if it failed."""
+        return self.dbt("build", "--exclude-resource-type", "unit_test", *arguments)
+
+    def try_build(self, *arguments: str) -> subprocess.CompletedProcess:
+        """The same, which may fail."""
+        return self.try_dbt("build", "--exclude-resource-type", "unit_test", *arguments)
 
     def run(self, *arguments: str) -> None:
         """`dbt build`, without tests."""
@@ -87,33 +90,37 @@ class Warehouse:
         """`dbt test`, without unit tests."""
         self.dbt("test", "--exclude-resource-type", "unit_test", *arguments)
 
+    def unit_test(self, *arguments: str) -> None:
+        """`dbt test`, unit tests only. They do not look at what has landed."""
+        self.dbt("test", "--resource-type", "unit_test", *arguments)
+
     def dbt(self, *arguments: str) -> str:
         """A command of dbt; returns what it printed, fails if it failed."""
-        with self.parsed_project(arguments) as environment:
-            run = subprocess.run(
-                [DBT_COMMAND, "--no-use-colors", *arguments],
-                cwd=REPOSITORY,
-                env=os.environ | environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                timeout=600,
-            )
+        run = self.try_dbt(*arguments)
         assert run.returncode == 0, run.stdout
         return run.stdout
 
-    def kill_run(self, after: int) -> None:
-        """`kill -9` a `dbt build` when it has made so many models."""
-        command = [DBT_COMMAND, "--no-use-colors", "build"]
-        with subprocess.Popen(
-            [*command, "--exclude-resource-type", "test", "unit_test"],
-            cwd=REPOSITORY,
-            env=os.environ | self.environment() | {"PYTHONUNBUFFERED": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as run:
-            made = (line for line in run.stdout if " OK " in line)
+    def try_dbt(self, *arguments: str) -> subprocess.CompletedProcess:
+        """A command of dbt, which may fail; its output is in `stdout`."""
+        command = ["--no-use-colors", *arguments]
+        with self.parsed_project(arguments) as environment:
+            return dbt_forks.run(command, os.environ | environment)
+
+    def kill_run(self, after: int = 1, model: str = "") -> None:
+        """`kill -9` a `dbt build` when it has made so many models, or this one."""
+        without_tests = ["--exclude-resource-type", "test", "unit_test"]
+        with (
+            self.parsed_project(()) as environment,
+            subprocess.Popen(
+                [DBT_COMMAND, "--no-use-colors", "build", *without_tests],
+                cwd=REPOSITORY,
+                env=os.environ | environment | {"PYTHONUNBUFFERED": "1"},
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+            ) as run,
+        ):
+            made = (x for x in run.stdout if " OK created " in x and model in x)
             for _ in islice(made, after):
                 pass
             run.kill()
@@ -124,29 +131,26 @@ class Warehouse:
         """The environment of a command of dbt that need not parse the whole project.
 
         dbt keeps what it has parsed in its target folder, for the same variables and
-        the same path of the warehouse. So all warehouses of this process have one path,
-        through a link to the folder, and the first leaves what it parsed to the others.
+        settings. One of these is the path of the warehouse, so all warehouses of this
+        process have one path, through a link to the folder, and the first leaves what
+        it parsed to the others.
         """
         environment = self.environment()
-        if not self.parses_once or self.project != REPOSITORY / "dbt":
-            yield environment
-            return
-        warehouse = Path(self.settings["WAREHOUSE"])
-        link = Path(tempfile.gettempdir()) / f"warehouse-{os.getpid()}"
-        link.unlink(missing_ok=True)
-        link.symlink_to(warehouse.parent, target_is_directory=True)
         given = " ".join(arguments).partition("--vars")[2]
-        kept = PARSED.setdefault(given, Path(tempfile.mkdtemp()) / "parsed.msgpack")
+        settings = {**self.settings, "WAREHOUSE": None}
+        key = (self.target, given, *sorted(settings.items()))
+        kept = PARSED.setdefault(key, Path(tempfile.mkdtemp()) / "parsed.msgpack")
         parsed = Path(environment["DBT_TARGET_PATH"]) / "partial_parse.msgpack"
         if kept.exists() and not parsed.exists():
             parsed.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(kept, parsed)
-        try:
-            yield environment | {"WAREHOUSE": str(link / warehouse.name)}
-        finally:
-            link.unlink()
-            if parsed.exists() and not kept.exists():
-                shutil.copy(parsed, kept)
+        if warehouse := self.settings.get("WAREHOUSE"):
+            LINK.unlink(missing_ok=True)
+            LINK.symlink_to(Path(warehouse).parent, target_is_directory=True)
+            environment["WAREHOUSE"] = str(LINK / Path(warehouse).name)
+        yield environment
+        if parsed.exists() and not kept.exists():
+            shutil.copy(parsed, kept)
 
     def environment(self) -> dict[str, str]:
         return {
@@ -211,14 +215,27 @@ def open_duckdb(landing: Path, folder: Path) -> Warehouse:
             return [column[0] for column in cursor.description], cursor.fetchall()
 
     settings = {"WAREHOUSE": str(path)}
-    return Warehouse("duckdb", landing, folder, ask, settings, parses_once=True)
+    return Warehouse("duckdb", landing, folder, ask, settings)
+
+
+@contextmanager
+def emulator(landing: Path | None) -> Iterator[dict[str, str]]:
+    """The emulator, with the landing loaded if one is given, always at the same port of
+    this process: for another one dbt would parse the whole project again.
+
+    There is one at a time. The sample's lives until the session ends, so the next one,
+    after the sample's tests, stops it.
+    """
+    RUNNING.close()
+    with RUNNING:
+        yield RUNNING.enter_context(snowflake.emulator(landing, PORT))
 
 
 def open_snowflake(landing: Path, folder: Path, variables: dict[str, str]) -> Warehouse:
     """A warehouse on the emulator that the variables lead to."""
 
     def ask(query: str) -> tuple[list[str], list[tuple]]:
-        with connect(variables) as connection, connection.cursor() as cursor:
+        with snowflake.connect(variables) as connection, connection.cursor() as cursor:
             cursor.execute(query)
             return [column[0] for column in cursor.description], cursor.fetchall()
 
