@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from io import StringIO
@@ -14,6 +15,7 @@ import botocore.loaders
 import botocore.session
 import schemachange.cli
 
+import doctor.__main__
 from snowflake_setup import deploy
 from snowflake_setup.__main__ import main
 
@@ -29,6 +31,15 @@ class Finished:
 
 def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
     """Run `python -m snowflake_setup` with this environment and no `.env`."""
+    return run(environment, lambda: main(arguments))
+
+
+def doctors_findings(environment: dict[str, str]) -> Finished:
+    """Run `python -m doctor`, as above."""
+    return run(environment, doctor.__main__.main)
+
+
+def run(environment: dict[str, str], command: Callable[[], int]) -> Finished:
     out, err = StringIO(), StringIO()
     before = Path.cwd()
     with (
@@ -42,7 +53,7 @@ def snowflake_setup(environment: dict[str, str], *arguments: str) -> Finished:
     ):
         os.chdir(folder)
         try:
-            code = main(arguments)
+            code = command()
         finally:
             os.chdir(before)
     return Finished(code, out.getvalue(), err.getvalue())

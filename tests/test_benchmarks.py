@@ -44,7 +44,9 @@ def test_every_way_of_the_ingest_benchmark_runs():
         timeout=120,
     )
     assert run.returncode == 0, run.stderr
-    rows = [line.split(" | ") for line in run.stdout.splitlines()[2:]]
-    assert len(rows) == 10
+    table, _, shares = run.stdout.partition("\n\n")
+    rows = [line.split(" | ") for line in table.splitlines()[2:]]
+    assert len(rows) == 11
+    assert shares.count("starting") == 2
     firsts = [row for row in rows if row[4] == "1.00"]
     assert [row[2] for row in firsts] == ["plain", "plain", "download"]

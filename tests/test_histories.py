@@ -84,7 +84,7 @@ class History:
         self.changes = self.random.random() < 0.7
 
     def change_source(self) -> None:
-        """Export an hour for the first time, one more member of it, or it anew."""
+        """Export an hour for the first time, one more member of it, or it again."""
         hour, part = self.random.randrange(HOURS), self.random.randrange(3)
         path = self.source / f"5_2026-03-01_{hour}#{part}.json.gz"
         lines = gzip.decompress(path.read_bytes()) if path.exists() else b""

@@ -4,18 +4,26 @@ import json
 import os
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+
+from report import documentation
 
 REPOSITORY = Path(__file__).parents[1]
 MAKEFILE = (REPOSITORY / "Makefile").read_text()
 SETTINGS = re.findall(
     r"^(?:# )?([A-Z][A-Z0-9_]+)=", (REPOSITORY / ".env.example").read_text(), re.M
 )
-# Of a pull request's build, which .env says nothing about.
-EXPANDED_WITHOUT_ENV_FILE = {"--target $(or $(TARGET),snowflake_ci)"}
+EXPANDED_WITHOUT_ENV_FILE = {
+    # Of a pull request's build, which .env says nothing about.
+    "env TARGET=$(or $(TARGET),snowflake_ci)",
+    # Which packages are needed; .env is looked at beside it.
+    "ON_SNOWFLAKE := $(filter snowflake%,$(TARGET))$(SNOWFLAKE_ACCOUNT)$(shell \\",
+    # Whether there are settings at all.
+    "OWN := $(wildcard .env data/landing data/warehouse.duckdb)"
+    "$(AMP_API_KEY)$(LANDING)$(WAREHOUSE)",
+}
 
 
 @pytest.fixture
@@ -76,43 +84,40 @@ def test_builds_run_data_tests_and_no_unit_tests(checkout):
         build = [
             line
             for line in make(checkout, "-n", target).splitlines()
-            if re.search(r"\bdbt build\b", line)
+            if re.search(r"\brunner build\b", line)
         ]
         assert build, target
         assert all("--exclude-resource-type unit_test" in line for line in build)
         # DuckDB's file and dbt's logs can be read by their owner only.
         assert all(line.startswith("umask 077; ") for line in build)
-    assert "dbt test --resource-type unit_test" in make(checkout, "-n", "unit-test")
+    assert "runner test --resource-type unit_test" in make(checkout, "-n", "unit-test")
 
 
-def test_the_documentation_holds_no_path_and_no_internal_user(tmp_path):
+def test_the_documentation_holds_no_path_and_no_internal_user(tmp_path, monkeypatch):
     """dbt writes the compiled SQL into its page, and where it has compiled it."""
     (tmp_path / "dbt/seeds").mkdir(parents=True)
     (tmp_path / "dbt/seeds/traffic_rules.csv").write_text(
         "kind,field,pattern,reason\nbot,os_name,%bot%,says so\n"
         "internal,amplitude_user_id,o'anna@acme.example,of the team\n"
     )
+    (tmp_path / "settings.yml").write_text(
+        "traffic_rules:\n"
+        "  - {kind: internal, field: amplitude_user_id, pattern: bo@acme.example}\n"
+    )
+    monkeypatch.chdir(tmp_path)
     landing = tmp_path / "it's [1]"
-    environment = {
-        "LANDING": str(landing),
-        "DBT_TARGET_PATH": f"{tmp_path}/target",
-        "DBT_PROJECT_DIR": "dbt",
-        "PYTHONPATH": str(REPOSITORY),
-    }
+    monkeypatch.setenv("LANDING", str(landing))
+    monkeypatch.setenv("DBT_TARGET_PATH", f"{tmp_path}/target")
+    monkeypatch.setenv("DBT_PROJECT_DIR", "dbt")
+    monkeypatch.setenv("SETTINGS", "settings.yml")
     sql = str(landing).replace("'", "''")
     paths = [f"{tmp_path}/target/a.sql", f"{sql}/events", f"{Path.home()}/x", "a/b.sql"]
-    code = "os_name ilike '%bot%' or amplitude_user_id ilike 'o''anna@acme.example'"
-    page = {"paths": paths, "é": 1, "compiled_code": code}
-    (tmp_path / "dbt.html").write_text(json.dumps(page))
-    subprocess.run(
-        [sys.executable, "-m", "report.documentation", "dbt.html", "index.html"],
-        cwd=tmp_path,
-        env=os.environ | environment,
-        check=True,
-    )
-    shown = json.loads((tmp_path / "index.html").read_text())
+    ids = ["o''anna@acme.example", "bo@acme.example"]
+    code = " or ".join(f"amplitude_user_id ilike '{one}'" for one in ids)
+    page = {"paths": paths, "é": 1, "code": f"os_name ilike '%bot%' or {code}"}
+    page["doc"] = {"name": "__amplitude_warehouse__"}
+    shown = json.loads(documentation.for_readers(json.dumps(page)))
     assert shown["paths"] == ["target/a.sql", "landing/events", "~/x", "a/b.sql"]
-    assert shown["compiled_code"] == (
-        "os_name ilike '%bot%' or amplitude_user_id ilike '(internal)'"
-    )
-    assert "report.documentation" in make(REPOSITORY, "-n", "docs")
+    internal = "amplitude_user_id ilike '(internal)'"
+    assert shown["doc"] == {"name": "__overview__"}
+    assert shown["code"] == f"os_name ilike '%bot%' or {internal} or {internal}"

@@ -278,10 +278,20 @@ BY_BATCH = re.compile(r"watermark\(\)|is_of_affected_session(_day)?\(")
 LOOKBACK = re.compile(r"max\([^)]*\)[^;]{0,80}from\s*{{\s*this\s*}}", re.I)
 
 
+def test_models_are_left_out_when_they_are_up_to_date(models):
+    """Also where this project is a package: macros/incremental/materializations.sql."""
+    for model in models:
+        materialized = model["config"]["materialized"]
+        assert materialized.startswith("amplitude_") or materialized == "ephemeral", (
+            f"{model['original_file_path']} is materialized as {materialized}:"
+            f" write amplitude_{materialized}, which is dbt's own but for that"
+        )
+
+
 def test_increments_go_by_batch(models):
     """Not by the time of events: late events would be lost."""
     for model in models:
-        if model["config"]["materialized"] == "incremental":
+        if model["config"]["materialized"] == "amplitude_incremental":
             code = model["raw_code"]
             advice = (
                 f"{model['original_file_path']}: an increment must take rows with"

@@ -8,6 +8,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 REPOSITORY = Path(__file__).parents[2]
 SECRET_OR_DATA = [
@@ -43,8 +44,8 @@ def test_git_ignores_no_file_that_it_has():
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="openssl is not installed")
-def test_the_commands_of_the_readme_write_no_key_into_the_checkout(tmp_path):
-    text = (REPOSITORY / "README.md").read_text()
+def test_the_commands_of_the_set_up_write_no_key_into_the_checkout(tmp_path):
+    text = (REPOSITORY / "docs/set-up-cloud.md").read_text()
     [block] = [
         b for b in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) if "genrsa" in b
     ]
@@ -64,3 +65,13 @@ def test_the_commands_of_the_readme_write_no_key_into_the_checkout(tmp_path):
     assert "PRIVATE KEY" in key.read_text()
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert stat.S_IMODE(key.parent.stat().st_mode) == 0o700
+
+
+def test_artifacts_are_uploaded_from_private_repositories_only():
+    """Every signed-in person can download the artifacts of a public repository."""
+    for path in (REPOSITORY / ".github/workflows").glob("*.yml"):
+        jobs = yaml.safe_load(path.read_text())["jobs"]
+        for step in [step for job in jobs.values() for step in job["steps"]]:
+            if step.get("uses", "").startswith("actions/upload-artifact@"):
+                assert "github.event.repository.private == true" in step["if"]
+                assert "vars.UPLOAD_ARTIFACTS == 'true'" in step["if"]

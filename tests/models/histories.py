@@ -2,7 +2,7 @@
 
 Everything that a history can hold is in small numbers and close together, so that what
 seldom happens in a warehouse happens in most of them: uploads that are months late,
-repeats in other files, months and projects, hours exported anew with other rows or in
+repeats in other files, months and projects, hours exported again with other rows or in
 the other format, hours that are empty, too large or not in the ledger, files without a
 ledger line, logins in mid-session, devices that change hands, merges in chains and
 circles, clocks that are wrong, fields that are missing, numbers and times that are not
@@ -348,7 +348,7 @@ def with_repeats(random: Random, rows: list[Row]) -> list[Row]:
 
 
 def exports(random: Random, project: str, rows: list[Row]) -> Iterator[Export]:
-    """The exports of every hour, some of them anew: with other rows, or in the other
+    """The exports of every hour, some of them again: with other rows, or in the other
     format."""
     hours = defaultdict(list)
     for row in rows:

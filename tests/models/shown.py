@@ -8,8 +8,8 @@ import duckdb
 from warehouses import Warehouse
 
 
-def count(value: int) -> str:
-    return f"{value:,}"
+def count(value: int | None) -> str:
+    return "–" if value is None else f"{value:,}"
 
 
 def rate(value: float | None) -> str:
@@ -25,7 +25,8 @@ def flag(value: bool) -> str:
 
 
 def day(value: date) -> str:
-    return f"{value.day} {value:%b %Y}"
+    month = f"{value:%b}".replace("Sep", "Sept")  # as British English has it
+    return f"{value.day} {month} {value:%Y}"
 
 
 def rounded(value: float, step: str) -> Decimal:

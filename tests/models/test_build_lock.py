@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 from histories import land
-from warehouses import DBT_COMMAND, REPOSITORY, Warehouse, open_snowflake
+from warehouses import DBT_COMMAND, REPOSITORY, Warehouse, emulator, open_snowflake
 
-from sandbox.snowflake import connect, emulator
+from sandbox.snowflake import connect
 from sandbox.snowflake_shims import faults
 
 pytestmark = pytest.mark.xdist_group("build lock")
@@ -80,12 +80,13 @@ def stop(process: subprocess.Popen) -> None:
     os.waitpid(process.pid, os.WUNTRACED)
 
 
-def lease(minutes: float) -> tuple[str, str]:
-    return "--vars", f"{{build_lock_minutes: {minutes}}}"
-
-
 def holder(warehouse: Warehouse) -> object:
     return warehouse.value(f"select build from {LOCK}")
+
+
+def end_lease(warehouse: Warehouse) -> None:
+    """As if the minutes of the lease had passed."""
+    warehouse.ask(f"update {LOCK} set expires_at = dateadd('second', -1, sysdate())")
 
 
 def refused(warehouse: Warehouse, *arguments: str) -> str:
@@ -115,22 +116,24 @@ def test_a_build_that_slept_does_not_start_beside_another(on_emulator, other):
 
 
 def test_a_killed_build_holds_the_lock_until_its_lease_ends(on_emulator, other):
-    rebuild = ("build", "--full-refresh", *STAGING, *lease(0.5))
-    with running(on_emulator, *rebuild) as killed:
+    lease = ("--vars", "{build_lock_minutes: 60}")
+    with running(on_emulator, "build", "--full-refresh", *STAGING, *lease) as killed:
         read_until(killed, MADE)
         killed.kill()
     assert killed.returncode == -signal.SIGKILL
     assert holder(on_emulator) is not None
+    left = f"select datediff('minute', sysdate(), expires_at) from {LOCK}"
+    assert 0 < on_emulator.value(left) <= 60
     refused(other)
-    while on_emulator.value(f"select expires_at >= sysdate() from {LOCK}"):
-        time.sleep(0.5)
+    end_lease(on_emulator)
     other.dbt("build", *SMALL)
     assert holder(on_emulator) is None
 
 
 def test_a_build_that_lost_its_lock_stops_and_records_nothing(on_emulator, other):
-    rebuild = ("build", "--full-refresh", *STAGING, *lease(0.05))
-    with running(on_emulator, *rebuild) as loser:
+    # A build asks whether it still has its lock after a quarter of the lease.
+    lease = ("--vars", "{build_lock_minutes: 0.05}")
+    with running(on_emulator, "build", "--full-refresh", *STAGING, *lease) as loser:
         read_until(loser, MADE)
         stop(loser)
         while on_emulator.value(f"select expires_at >= sysdate() from {LOCK}"):

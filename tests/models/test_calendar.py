@@ -10,9 +10,7 @@ import pytest
 import reference
 from histories import Export, Row, write
 from test_increments import MODELS, contents, differences
-from warehouses import Warehouse, open_duckdb, open_snowflake, told
-
-from sandbox.snowflake import emulator
+from warehouses import Warehouse, emulator, open_duckdb, open_snowflake, told
 
 pytestmark = pytest.mark.xdist_group("calendar")
 
@@ -202,7 +200,7 @@ def test_a_missing_hour_is_reported(on_duckdb):
     )
     assert unsettled == [(TOO_LARGE, str(LARGE_HOUR))]
     tests = ["assert_no_upload_hour_is_missing", *CONSERVATION_TESTS]
-    build = on_duckdb.build("--vars", f"'{VARIABLES}'", "--select", *tests)
+    build = on_duckdb.build("--vars", VARIABLES, "--select", *tests)
     assert "WARN 6" in build
 
 

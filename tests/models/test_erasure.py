@@ -14,6 +14,7 @@ from test_increments import IGNORED, SCHEMAS, compared
 from warehouses import (
     REPOSITORY,
     Warehouse,
+    emulator,
     land,
     make,
     open_duckdb,
@@ -22,7 +23,6 @@ from warehouses import (
 )
 
 from sandbox.export_api import EXPORT_DIR
-from sandbox.snowflake import emulator
 
 SALT = "0123456789abcdef0123456789abcdef"
 LINKED = ("--also-linked",)
@@ -48,7 +48,7 @@ def exports(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path, list[
             rows[name] = gzip.decompress(path.read_bytes()).splitlines(keepends=True)
     events = [json.loads(line) for lines in rows.values() for line in lines]
     users = Counter(event["user_id"] for event in events if event["user_id"])
-    # Whoever has sent much, was anonymous before, and shares no device.
+    # A user who has sent much, was anonymous before, and shares no device.
     person = next(user for user, _ in users.most_common() if is_linked(events, user))
     devices = {event["device_id"] for event in events if event["user_id"] == person}
     ids = {event["amplitude_id"] for event in events if event["device_id"] in devices}

@@ -18,9 +18,7 @@ import funnel_paths
 import pytest
 from funnel_paths import Event
 from histories import Export, Load
-from warehouses import Warehouse, open_duckdb, open_snowflake
-
-from sandbox.snowflake import emulator
+from warehouses import Warehouse, emulator, open_duckdb, open_snowflake
 
 pytestmark = pytest.mark.xdist_group("funnels and channels")
 

@@ -14,9 +14,16 @@ import pytest
 import reference
 from conftest import HISTORIES
 from histories import Load, land
-from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
+from warehouses import (
+    REPOSITORY,
+    Warehouse,
+    emulator,
+    open_duckdb,
+    open_snowflake,
+    told,
+)
 
-from sandbox.snowflake import emulator, load
+from sandbox.snowflake import load
 from sandbox.snowflake_shims import faults
 
 on_duckdb = pytest.mark.xdist_group("increments")

@@ -10,12 +10,20 @@ from pathlib import Path
 import duckdb
 import pytest
 from histories import Export, Load
-from warehouses import Warehouse, land, make, open_duckdb, open_snowflake
+from warehouses import (
+    LINK,
+    Warehouse,
+    emulator,
+    land,
+    make,
+    open_duckdb,
+    open_snowflake,
+)
 
 from ingest.landing import FolderLanding, LandingError
 from ingest.ledger import read_ledger
 from sandbox.export_api import EXPORT_DIR, serve
-from sandbox.snowflake import emulator, load, run
+from sandbox.snowflake import load, run
 
 of_the_sample = pytest.mark.xdist_group("sample")
 
@@ -23,8 +31,9 @@ BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"
 REMOVED = "amplitude_staging.stg_amplitude__removed_rows"
 DAY = "2026-03-01"
-# What lands is seen before them.
 WITHOUT_ANALYSES = ("--exclude", "tag:analyses")
+# What lands is seen in staging: its models, and the tests that read nothing else.
+STAGING = ("--select", "+path:models/staging", "--indirect-selection", "buildable")
 
 
 def event(number: int, **fields: object) -> dict[str, object]:
@@ -110,7 +119,7 @@ ODD_FIELDS = [
     {"event_properties": '{"a": 1}', "user_properties": ["b"]},
     {"location_lat": "nan", "location_lng": 1e300},
     {"session_id": "1_000", "event_id": 1.5},
-    # Revenue that is no number, and as much as there may be.
+    # Revenue that is not a number, and as much as there may be.
     *(
         {"event_properties": properties}
         for properties in (
@@ -173,7 +182,7 @@ def land_another_project(landing: Path) -> None:
 
 
 def assert_amounts_and_times_are_bounded(warehouse: Warehouse) -> None:
-    """What is no amount earns nothing; nothing of a far time is lost, or overflows."""
+    """What is not an amount earns nothing; no far time is lost, or overflows."""
     assert warehouse.rows(
         "select revenue_event_count, revenue from amplitude.amplitude__daily_revenue"
         f" where project_id = '5' and revenue_date = '{DAY}'"
@@ -245,7 +254,8 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
             assert f"Failure in test {check}" in run.stdout
             assert f"{check}: line 6 of events/5/{DAY}/00/" in run.stdout
             assert "or allow the lines by the variable" in run.stdout
-            warehouse.build("--vars", "'unparsed_lines_allowed: 2'")
+            allowed = ("--vars", "{unparsed_lines_allowed: 2}")
+            warehouse.build(*allowed)
             counted = "select count(*) from {} where project_id = '5'"
             landed = warehouse.value(counted.format(BASE))
             assert landed == len(lines) + len(BROKEN_LINES)
@@ -311,14 +321,14 @@ def test_new_files_are_added_to_what_is_loaded(
 ):
     landing = shutil.copytree(landing_of_two_days, tmp_path / "landing")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build()
+    warehouse.build(*STAGING)
     first_loads = dict(
         warehouse.rows(f"select landing_key, max(loaded_at) from {BASE} group by 1")
     )
     # A landing may move: its files are known by their place within it.
     landing = warehouse.landing = landing.rename(tmp_path / "events")
     land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
-    warehouse.build()
+    warehouse.build(*STAGING)
     loads = dict(
         warehouse.rows(f"select landing_key, max(loaded_at) from {BASE} group by 1")
     )
@@ -338,16 +348,16 @@ def test_new_files_are_added_on_snowflake(landing_of_two_days, tmp_path, sample_
             f"create table raw.amplitude.rest as select * {rest}",
             f"delete {rest}",
         )
-        early = warehouse.try_build()
+        early = warehouse.try_build(*STAGING)
         assert "Failure in test assert_every_event_of_the_ledger" in early.stdout
         run(
             variables,
             "insert into raw.amplitude.events select * from raw.amplitude.rest",
         )
-        warehouse.build()
+        warehouse.build(*STAGING)
         land(EXPORT_DIR, landing, "START=2026-01-14", "END=2026-01-18")
         load(variables)
-        warehouse.build()
+        warehouse.build(*STAGING)
         assert_same_events(warehouse, sample_duckdb)
 
 
@@ -415,12 +425,12 @@ def test_a_file_that_is_cut_off_is_loaded_once_it_is_whole(tmp_path):
     (path,) = landing.glob("events/*/*/*/*")
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
-    run = warehouse.try_build(*WITHOUT_ANALYSES)
+    run = warehouse.try_build(*STAGING)
     assert run.returncode != 0
     assert "assert_every_event_of_the_ledger_is_loaded" in run.stdout
     assert warehouse.value(f"select count(*) from {BASE}") == 0
     path.write_bytes(whole)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {BASE}") == 2000
 
 
@@ -430,7 +440,7 @@ def test_plain_json_loads_like_gzipped(tmp_path):
     landing = tmp_path / "landing"
     land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--format json")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {STAGED}") == 3
 
 
@@ -462,7 +472,7 @@ def test_a_landing_may_have_any_name(tmp_path):
     folder = tmp_path / "it's [1] {x} 5% *"
     folder.mkdir()
     warehouse = open_duckdb(land_lines(folder, json.dumps(event(0))), tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
@@ -480,7 +490,7 @@ def test_what_is_no_landed_file_is_left_alone(tmp_path):
     for folder in (landing, landing / "ledger", ledger.parents[1]):
         (folder / "notes.json").write_text("{not JSON}")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {BASE}") == 1
 
 
@@ -569,7 +579,7 @@ def test_a_file_that_is_bad_is_replaced_by_the_next_export(tmp_path):
     folder = export(tmp_path / "export", json.dumps(event(0)), json.dumps(event(1)))
     land(folder, landing, f"START={DAY}", f"END={DAY}", "ARGS=--force")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {STAGED}") == 2
 
 
@@ -612,7 +622,7 @@ def test_the_same_bytes_may_be_exported_for_two_hours(tmp_path):
         export(tmp_path / "export", line, hour=1), landing, f"START={DAY}", f"END={DAY}"
     )
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {BASE}") == 2
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
@@ -626,14 +636,12 @@ def test_an_hour_that_is_too_large_is_told_until_it_is_accepted(tmp_path):
         run = make("ingest", *window, environment=api.environment | settings)
         assert "make: *** [Makefile" in run.stdout
     warehouse = open_duckdb(landing, tmp_path)
-    run = warehouse.try_build(*WITHOUT_ANALYSES)
+    run = warehouse.try_build(*STAGING)
     assert run.returncode != 0
     assert "Failure in test assert_no_upload_hour_is_too_large" in run.stdout
     assert warehouse.value(f"select count(*) from {STAGED}") > 0
     hour = "100500123/2026-01-12 05:00:00"
-    warehouse.build(
-        *WITHOUT_ANALYSES, "--vars", f"'{{too_large_hours_accepted: [\"{hour}\"]}}'"
-    )
+    warehouse.build(*STAGING, "--vars", f'{{too_large_hours_accepted: ["{hour}"]}}')
 
 
 def test_an_hour_exported_anew_doubles_no_event(tmp_path):
@@ -644,7 +652,7 @@ def test_an_hour_exported_anew_doubles_no_event(tmp_path):
     export(folder, *(json.dumps(event(n)) for n in range(7)))
     land(folder, landing, *window, "ARGS=--force")
     warehouse = open_duckdb(landing, tmp_path)
-    warehouse.build(*WITHOUT_ANALYSES)
+    warehouse.build(*STAGING)
     assert warehouse.value(f"select count(*) from {BASE}") == 12
     assert warehouse.value(f"select count(*) from {STAGED}") == 7
     assert warehouse.value(f"select count(distinct landing_key) from {STAGED}") == 1
@@ -656,11 +664,11 @@ def test_an_hour_exported_anew_doubles_no_event(tmp_path):
 def test_a_line_that_is_not_json_fails_the_build_and_loses_no_other(tmp_path):
     landing = land_lines(tmp_path, json.dumps(event(0)), "{not JSON}")
     warehouse = open_duckdb(landing, tmp_path)
-    run = warehouse.try_build(*WITHOUT_ANALYSES)
+    run = warehouse.try_build(*STAGING)
     assert run.returncode != 0
     assert "assert_every_landed_line_is_json" in run.stdout
     assert warehouse.value(f"select count(*) from {BASE}") == 2
-    warehouse.build(*WITHOUT_ANALYSES, "--vars", "'unparsed_lines_allowed: 1'")
+    warehouse.build(*STAGING, "--vars", "{unparsed_lines_allowed: 1}")
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
@@ -746,6 +754,7 @@ def test_a_warehouse_whose_second_half_is_missing_is_named(sample_duckdb, tmp_pa
         file.truncate(path.stat().st_size // 2)
     settings = {"WAREHOUSE": str(path)}
     warehouse = Warehouse("duckdb", sample_duckdb.landing, tmp_path, None, settings)
-    run = warehouse.try_build("--select", "base_amplitude__events")
+    run = warehouse.make("dbt-build", "--select", "base_amplitude__events")
     assert run.returncode != 0
+    path = LINK / path.name
     assert f"move it away (mv {path} {path}.damaged)" in run.stdout

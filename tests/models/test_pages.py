@@ -7,7 +7,7 @@ from warehouses import REPOSITORY
 
 pytestmark = pytest.mark.xdist_group("sample")
 
-PAGES = sorted(REPOSITORY.glob("docs/marts/*.md"))
+PAGES = sorted(REPOSITORY.glob("docs/marts/amplitude__*.md"))
 EXAMPLE = re.compile(r"## Example\n\n```sql\n(.+?)\n```\n\n(\|.+\|)\n\|[-|]+\|\n", re.S)
 
 

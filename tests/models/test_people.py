@@ -26,7 +26,7 @@ EXAMPLES = {
         "Y David 8, Z - 9, Z David 8, Z - 8",
         1,
     ),
-    "event ids that begin anew on a device": (
+    "event ids that restart on a device": (
         "A - 8, A David 8, A David 8, B - 9, B David 8, B David 8",
         1,
     ),
@@ -192,7 +192,7 @@ def test_days_counted_by_hand(built):
     )
     assert days == [
         ("2026-02-27", "Opened", 1, 1, 1, 1, 1),
-        # Ann is no longer new on this day, nor Bob's tablet somebody else.
+        # Ann was new before this day, and Bob's tablet is his.
         ("2026-03-01", VIEW, 1, 1, 0, 0, 1),
         ("2026-03-02", "Seen", 3, 2, 1, 1, 3),
         ("2026-03-02", VIEW, 1, 1, 0, 0, 1),
@@ -206,5 +206,5 @@ def test_events_are_read_again_for_the_days_that_changed_only(built):
     compiled = built.folder / "dbt_duckdb/compiled/amplitude_warehouse/models"
     for model in ("session_days", "session_hours"):
         path = compiled / f"intermediate/amplitude/int_amplitude__{model}.sql"
-        days = "('2026-02-27', '2026-03-02')"
+        days = "('2026-02-27'::date, '2026-03-02'::date)"
         assert f"occurred_date in {days}" in path.read_text()

@@ -86,6 +86,85 @@ def test_the_numbers_are_those_of_the_marts(tab, sample_duckdb, first, last):
         assert rows[: len(wanted)] == wanted, chart
 
 
+# Marts of days and weeks, and the column that says which.
+DATED = {
+    "amplitude__active_users": "active_date",
+    "amplitude__stickiness": "period_started_date",
+    "amplitude__retention": "cohort_date",
+    "amplitude__lifecycle": "period_started_date",
+    "amplitude__daily_revenue": "revenue_date",
+    "amplitude__lifetime_values": "cohort_date",
+    "amplitude__funnels": "entered_date",
+}
+WEEKS = 70
+LONG = [
+    "active_users",
+    "daily_monthly",
+    "active_days",
+    "retention",
+    "lifecycle",
+    "daily_revenue",
+    "lifetime_value",
+]
+
+
+@pytest.fixture(scope="module")
+def long_history(sample_duckdb, tmp_path_factory) -> Warehouse:
+    """The sample's days and weeks again in each of 69 weeks before."""
+    folder = tmp_path_factory.mktemp("long")
+    warehouse = replace(sample_duckdb, folder=folder)
+    path = folder / "warehouse.duckdb"
+    warehouse.settings = sample_duckdb.settings | {"WAREHOUSE": str(path)}
+    shutil.copy(sample_duckdb.settings["WAREHOUSE"], path)
+    with duckdb.connect(path) as connection:
+        for mart, column in DATED.items():
+            # What came late would lie on days of the weeks before.
+            connection.execute(
+                f"delete from amplitude.{mart} where {column} < '{FIRST}'"
+            )
+            connection.execute(f"""
+                insert into amplitude.{mart} by name
+                select mart.* replace ({column} - 7 * week::int as {column})
+                from amplitude.{mart} as mart, range(1, {WEEKS}) as weeks(week)
+            """)
+        hours = "amplitude_staging.stg_amplitude__upload_hours"
+        connection.execute(f"""
+            insert into {hours} by name
+            select hours.* replace (
+                upload_hour_started_at - to_days(7 * week::int)
+                    as upload_hour_started_at
+            )
+            from {hours} as hours, range(1, {WEEKS}) as weeks(week)
+        """)
+    return warehouse
+
+
+@pytest.mark.parametrize(
+    ("first", "last"),
+    [
+        ("2026-01-13", "2026-01-13"),
+        ("2025-12-01", "2025-12-07"),
+        ("2025-10-20", "2026-01-18"),
+        ("2024-12-15", "2026-01-18"),
+    ],
+    ids=["a day", "seven days", "three months", "thirteen months"],
+)
+def test_the_numbers_follow_the_chosen_days(
+    browser, long_history, tmp_path, first, last
+):
+    """Of a history that is longer than the page."""
+    page = make_report(long_history, tmp_path)
+    assert page.stat().st_size < 2_500_000
+    with opened(browser, page) as tab:
+        assert tab.get_attribute("#from", "min") == "2024-12-15"
+        choose_days(tab, first, last)
+        for chart in LONG:
+            wanted = expected(long_history, chart, first, last)
+            assert wanted, chart
+            rows = [row[: len(wanted[0])] for row in table(tab, chart)]
+            assert rows[: len(wanted)] == wanted, chart
+
+
 def test_tiles_add_up_the_chosen_days(tab, sample_duckdb):
     choose_days(tab, "2026-01-13", "2026-01-16")
     days = "between '2026-01-13' and '2026-01-16'"

@@ -7,9 +7,7 @@ from pathlib import Path
 
 import pytest
 from test_people import land, row
-from warehouses import Warehouse, make, open_duckdb, open_snowflake
-
-from sandbox.snowflake import emulator
+from warehouses import Warehouse, emulator, make, open_duckdb, open_snowflake
 
 pytestmark = pytest.mark.xdist_group("rules")
 

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import shlex
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
@@ -13,11 +12,19 @@ from pathlib import Path
 import duckdb
 import pytest
 import reference
+import snowflake_sql
 import sqlglot
 import yaml
-from warehouses import REPOSITORY, Warehouse, open_duckdb, open_snowflake, told
+from warehouses import (
+    REPOSITORY,
+    Warehouse,
+    emulator,
+    open_duckdb,
+    open_snowflake,
+    told,
+)
 
-from sandbox.snowflake import deploy, emulator
+from sandbox.snowflake import deploy
 from sandbox.snowflake_shims import masked_columns
 
 pytestmark = pytest.mark.xdist_group("settings")
@@ -38,6 +45,8 @@ def one_step(**changes: object) -> dict[str, object]:
     return funnels(steps=[SEARCH | changes])
 
 
+NO_NAMES = ["", 1, "my-table", '"events"', "a.b", "x; --"]
+
 # Values of each variable that are right, and values that are not.
 RIGHT = {
     "duplicate_window_days": [None, 0, 7, 0.5],
@@ -49,6 +58,22 @@ RIGHT = {
     "lifetime_value_days": [0, 365],
     "inactive_event_types": [[], ["Push Sent", "it's"]],
     "excluded_traffic": [[], ["bot"], ["internal", "bot"]],
+    "traffic_rules": [
+        [],
+        [{"kind": "internal", "field": "ip_address", "pattern": "it's \\%"}],
+        [{"kind": "bot", "field": "os_name", "pattern": "%x%", "reason": "seen"}],
+    ],
+    "channel_rules": [
+        [],
+        [
+            {"channel": "Partners"},
+            {"channel": "Ads", "medium": "a|b", "reason": "ours"},
+        ],
+    ],
+    "channel_sources": [
+        [],
+        [{"source": "a.example", "category": "social", "includes_subdomains": True}],
+    ],
     "personal_columns": [
         {},
         {"ip_address": "omit", "latitude": "omit", "advertising_id": "hash"},
@@ -62,8 +87,15 @@ RIGHT = {
     ],
     "report_minimum_users": [0, 5],
     "projects": [[], ["100500123"], [100500123]],
+    "amplitude_database": [None, "raw"],
+    "amplitude_schema": [None, "amplitude"],
+    "amplitude_events_identifier": ["events"],
+    "amplitude_ledger_identifier": ["ledger_2"],
+    "amplitude_merges_identifier": ["_merges$"],
+    "use_time_spine": [True, False],
     "unparsed_lines_allowed": [0, 12000],
     "too_large_hours_accepted": [[], ["100500123/2028-02-29 23:00:00"]],
+    "cluster_tables": [True, False],
     "rebuild_changed_models": [True, False],
     "build_lock_minutes": [0.1, 120],
     "override_build_lock": [True, False],
@@ -91,6 +123,34 @@ WRONG = {
     "lifetime_value_days": [None, 0.5, *NUMBERS],
     "inactive_event_types": ["View", None, [None], [False], [5], [""], {"View": 1}],
     "excluded_traffic": ["bot", ["bots"], [["bot"]], None, [True]],
+    "traffic_rules": [
+        None,
+        {"kind": "bot", "field": "os_name", "pattern": "%x%"},
+        [{"kind": "bots", "field": "os_name", "pattern": "%x%"}],
+        [{"kind": "bot", "field": "email", "pattern": "%x%"}],
+        [{"kind": "bot", "field": "os_name"}],
+        [{"kind": "bot", "field": "os_name", "pattern": ""}],
+        [{"kind": "bot", "field": "os_name", "pattern": "x", "why": "seen"}],
+    ],
+    "channel_rules": [
+        None,
+        ["Partners"],
+        [{"medium": "partner"}],
+        [{"channel": "Partners", "source": "a.example"}],
+        [{"channel": "Partners", "medium": None}],
+    ],
+    "channel_sources": [
+        None,
+        [{"source": "a.example"}],
+        [{"source": "a.example", "category": "news"}],
+        [{"source": "a.example", "category": "ai", "includes_subdomains": "yes"}],
+    ],
+    "amplitude_database": NO_NAMES,
+    "amplitude_schema": NO_NAMES,
+    "amplitude_events_identifier": [None, *NO_NAMES],
+    "amplitude_ledger_identifier": [None, *NO_NAMES],
+    "amplitude_merges_identifier": [None, *NO_NAMES],
+    "use_time_spine": ["yes", 1, None],
     "projects": ["100500123", 100500123, None, [1.5], [True], [None], [""], [-1]],
     "personal_columns": [
         None,
@@ -125,6 +185,7 @@ WRONG = {
         ["100500123/2026-01-31"],
         None,
     ],
+    "cluster_tables": ["yes", 1, None],
     "rebuild_changed_models": ["yes", 1, None],
     "build_lock_minutes": [0, None, *NUMBERS],
     "override_build_lock": ["yes", 1, None],
@@ -177,7 +238,7 @@ WRONG_AT_ONCE = {
     "funnels": funnels(order=None, steps=[SEARCH | {"where": {"page": None}}]),
 }
 SAID_AT_ONCE = """\
-  Wrong variables in dbt/dbt_project.yml or --vars:
+  Wrong variables in settings.yml, dbt/dbt_project.yml or --vars:
   - stitch_anonymous_users is "false"; it must be true or false, such as \
 stitch_anonymous_users: true
   - reporting_timezone is "New York"; it must be the name of a time zone, such as \
@@ -199,8 +260,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 
 def variables(values: dict[str, object]) -> tuple[str, str]:
-    """The values as dbt takes them from make."""
-    return "--vars", shlex.quote(json.dumps(values)).replace("$", "$$")
+    return "--vars", json.dumps(values)
 
 
 # Prints the faults of every value, as lists by variable.
@@ -266,6 +326,32 @@ def test_a_column_that_is_not_there_is_refused(empty):
         " the nearest one is page_path"
     ) in run.stdout
     assert "OK created" not in run.stdout
+
+
+@pytest.mark.parametrize("is_clustered", [True, False])
+def test_large_tables_are_clustered_if_told(empty, is_clustered):
+    output = ("--output", "json", "--output-keys", "name", "config")
+    listed = replace(empty, settings=empty.settings | ACCOUNT).dbt(
+        "--quiet",
+        "ls",
+        "--resource-type",
+        "model",
+        *output,
+        *variables({"cluster_tables": is_clustered}),
+    )
+    models = [json.loads(line) for line in listed.splitlines()]
+    clustered = {
+        model["name"]: model["config"]["cluster_by"]
+        for model in models
+        if model["config"].get("cluster_by")
+    }
+    days = {
+        "base_amplitude__events": ["occurred_date"],
+        "int_amplitude__session_hours": ["occurred_date"],
+        "int_amplitude__session_days": ["occurred_date"],
+        "amplitude__sessions": ["started_date"],
+    }
+    assert clustered == (days if is_clustered else {})
 
 
 # Texts that end a literal which was only put in quotes, or whose quotes alone were
@@ -353,6 +439,18 @@ OTHER = {
     "drift_rows_allowed": 7,
     "lifetime_value_days": 3,
     "excluded_traffic": [],
+    "traffic_rules": [
+        {"kind": "bot", "field": "device_family", "pattern": "mac%"},
+        {"kind": "internal", "field": "platform", "pattern": "it's \\"},
+    ],
+    "channel_rules": [
+        {"channel": "It's \\ ours", "category": "social", "medium": "(not set)|.*"},
+        {"channel": "Mail", "medium": "email"},
+    ],
+    "channel_sources": [
+        {"source": "google.com", "category": "ai", "includes_subdomains": True},
+        {"source": "it's\\", "category": "sms"},
+    ],
     "projects": ["100500123"],
     "personal_columns": {
         "ip_address": "hash",
@@ -373,6 +471,7 @@ OTHER = {
     "report_minimum_users": 50,
     "unparsed_lines_allowed": 2,
     "too_large_hours_accepted": ["100500123/2026-01-14 05:00:00"],
+    "cluster_tables": True,
     "rebuild_changed_models": False,
     "build_lock_minutes": 5,
     "override_build_lock": True,
@@ -395,21 +494,31 @@ OTHER = {
         }
     },
 }
+# What a project that installs this one sets; tested by test_package.py.
+OF_A_PACKAGE = {
+    "amplitude_database",
+    "amplitude_schema",
+    "amplitude_events_identifier",
+    "amplitude_ledger_identifier",
+    "amplitude_merges_identifier",
+    "use_time_spine",
+}
 AT_ONCE = OTHER | {"reporting_timezone": "Asia/Tokyo", "rebuild_changed_models": True}
 # Each build takes half a minute, so variables that rarely affect the same rows share
-# one. No model reads those covered elsewhere: by test_definitions.py,
+# one. No model reads those covered elsewhere: above, by test_definitions.py,
 # test_build_lock.py and test_rules.py.
 COVERED_ELSEWHERE = {
+    "cluster_tables",
     "rebuild_changed_models",
     "build_lock_minutes",
     "override_build_lock",
     "report_minimum_users",
 }
 SHARED = {
-    "rows": ["duplicate_window_days", "excluded_traffic", "projects"],
+    "rows": ["duplicate_window_days", "excluded_traffic", "projects", "traffic_rules"],
     "people": ["inactive_event_types", "personal_columns", "use_merges"],
-    "devices": ["calendar_starts_on", "stitch_anonymous_users"],
     "days": [
+        "calendar_starts_on",
         "drift_rows_allowed",
         "drift_share_allowed",
         "reporting_timezone",
@@ -418,11 +527,14 @@ SHARED = {
     ],
     "marts": [
         "attribution_window_days",
+        "channel_rules",
+        "channel_sources",
         "funnels",
         "lifetime_value_days",
         "longest_session_hours",
         "masking_rules",
         "retention_days",
+        "stitch_anonymous_users",
     ],
 }
 CASES = {
@@ -466,8 +578,8 @@ def copy_of_sample(sample_duckdb: Warehouse, tmp_path: Path) -> Warehouse:
 
 
 def test_every_variable_has_another_value():
-    assert OTHER.keys() == RIGHT.keys()
-    changed = {name for names in SHARED.values() for name in names}
+    assert OTHER.keys() == RIGHT.keys() - OF_A_PACKAGE
+    changed = {name for names in SHARED.values() for name in names} | OF_A_PACKAGE
     assert changed == RIGHT.keys() - COVERED_ELSEWHERE
 
 
@@ -520,7 +632,9 @@ def test_the_sample_builds_with_other_settings_on_snowflake(
             warehouse.ask(statement)
         warehouse.build(*variables(settings))
         found = reference.differences(warehouse, settings, MERGES)
+        refused = snowflake_sql.faults(warehouse, with_sqlfluff=False)
     assert not found, told(found)
+    assert not refused
     schemas = {relation.rpartition(".")[0] for relation, _ in masked_columns}
     assert schemas == {"ANALYTICS.AMPLITUDE"}
     assert {
@@ -536,4 +650,5 @@ def test_the_sample_builds_with_other_settings_on_snowflake(
 
 
 def test_unit_tests_pass_with_any_settings(copy_of_sample):
-    copy_of_sample.unit_test(*variables(AT_ONCE))
+    run = copy_of_sample.make("unit-test", *variables(AT_ONCE))
+    assert run.returncode == 0, run.stdout

@@ -25,3 +25,22 @@ def test_a_build_with_nothing_new_sends_few_statements(sample_snowflake):
     sent = statements(sample_snowflake)
     assert sent["test"] > 100
     assert sent.total() <= MOST_WITH_NOTHING_NEW, sent
+
+
+def test_models_are_built_with_the_same_session_parameters(sample_snowflake):
+    """Whatever the account and its users have set: weeks, types, texts of dates."""
+    built = ["amplitude__stickiness", "amplitude__periods", "amplitude__lateness"]
+    log = sample_snowflake.folder / "logs/dbt.log"
+    log.unlink(missing_ok=True)
+    sample_snowflake.dbt("run", "--full-refresh", "--select", *built)
+    text = log.read_text()
+    for model in built:
+        said = rf"On model\.amplitude_warehouse\.{model}: (.*?)/\*"
+        sent = re.findall(said, text, re.DOTALL)
+        kinds = [" ".join(statement.split())[:17].lower() for statement in sent]
+        assert "alter session set" in kinds, kinds
+        creates = [number for number, kind in enumerate(kinds) if "create" in kind]
+        assert creates and kinds.index("alter session set") < creates[0], kinds
+    [pinned] = set(re.findall(r"alter session set (.*?)\s*/\*", text))
+    for parameter in ("week_start = 1", "timestamp_type_mapping = 'TIMESTAMP_NTZ'"):
+        assert parameter in pinned

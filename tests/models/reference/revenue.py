@@ -217,7 +217,7 @@ def attribution(
             {
                 "project_id": project_id,
                 "touch": touch,
-                "channel": channel(described),
+                "channel": channel(described, settings),
                 "session_count": sum(credit["kind"] == "session" for credit in own),
                 "new_user_count": sum(credit["kind"] == "new_user" for credit in own),
                 "paying_user_count": len({event["user_id"] for event in events}),

@@ -227,7 +227,7 @@ def events(
     """Events as Amplitude counts them, of everybody."""
     reasons = removal_reasons(rows, ledger, settings)
     owners = identities(rows, merges, settings)
-    rules = seed("traffic_rules", settings["seeds"])
+    rules = [*seed("traffic_rules", settings["seeds"]), *settings["traffic_rules"]]
     projects = settings["projects"]
     found = []
     for row in rows:
