@@ -1,31 +1,55 @@
-"""`python -m report FOLDER`: write the page of the target that dbt's profile names."""
+"""`python -m report`: write the pages of the target that dbt's profile names."""
 
 import argparse
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dotenv import load_dotenv
+
+from report import documentation
 from report.page import render
 from report.warehouse import WarehouseError, ask
+from runner.duckdb_file import WarehouseFileError, locked_warehouse, warehouse_file
+from runner.project import DbtError, Project
+from runner.settings import SettingsFileError
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="report", description=__doc__)
-    parser.add_argument("folder", type=Path, help="where index.html goes")
-    folder = parser.parse_args().folder
+    parser.add_argument("--docs", type=Path, help="folder of the documentation")
+    parser.add_argument("--report", type=Path, help="folder of the report")
+    arguments = parser.parse_args()
+    load_dotenv(".env")
+    project = Project()
     try:
-        answers = ask()
-    except WarehouseError as error:
+        with locked_warehouse(warehouse_file()):
+            # First: the documentation shows the SQL of the report's questions.
+            if arguments.report:
+                print(f"report: {write_report(project, arguments.report)}")
+            if arguments.docs:
+                project.run("compile")
+                print(f"docs: {documentation.write(project, arguments.docs)}")
+    except (SettingsFileError, WarehouseFileError, DbtError, WarehouseError) as error:
         print(f"report: {error}", file=sys.stderr)
         return 1
+    return 0
+
+
+def write_report(project: Project, folder: Path) -> Path:
+    """Write the page of charts into the folder; returns the file.
+
+    Raises:
+        DbtError, WarehouseError: see `report.warehouse.ask`.
+    """
+    answers = ask(project)
     missing = sorted({mart for answer in answers.values() for mart in answer.missing})
     if missing:
         print(f"report: not there yet: {', '.join(missing)}", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     page.write_text(render(answers, datetime.now(UTC)), encoding="utf-8")
-    print(f"report: {page}")
-    return 0
+    return page
 
 
 if __name__ == "__main__":

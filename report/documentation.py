@@ -1,29 +1,48 @@
-"""`python -m report.documentation FROM TO`: dbt's page without what is not for readers.
+"""The models' documentation: dbt's page without paths and internal users.
 
 dbt writes the compiled SQL into the page: with the whole path of the landing, with
 paths of the files that it compiled, and with the ids and addresses of internal users.
+The page opens with dbt/models/overview.md. In the project that text has the name of a
+package's overview, so that it does not replace the overview of a project that installs
+this one.
 """
 
 import csv
 import json
 import os
-import sys
 from pathlib import Path
 
-from dotenv import load_dotenv
+from runner.project import DbtError, Project
+from runner.settings import read_settings, settings_file
 
 
-def main() -> int:
-    source, target = map(Path, sys.argv[1:])
-    load_dotenv(".env")
-    text = source.read_text(encoding="utf-8")
+def write(project: Project, folder: Path) -> Path:
+    """Write dbt's documentation into the folder, for readers; returns the file.
+
+    It shows the SQL that the project has compiled so far.
+
+    Raises:
+        DbtError: dbt cannot write it.
+    """
+    if not project.run("docs", "generate", "--static", "--no-compile").success:
+        raise DbtError("dbt cannot write the documentation")
+    page = Path(project.target_folder, "static_index.html").read_text(encoding="utf-8")
+    folder.mkdir(parents=True, exist_ok=True)
+    target = folder / "index.html"
+    target.write_text(for_readers(page), encoding="utf-8")
+    return target
+
+
+def for_readers(page: str) -> str:
+    """The page without paths of this machine and without internal users."""
     for path, shown in sorted(paths().items(), key=lambda item: -len(item[0])):
         for quoted in (path, path.replace("'", "''")):
-            text = text.replace(json.dumps(quoted)[1:-1], shown)
+            page = page.replace(json.dumps(quoted)[1:-1], shown)
     for literal in internal_users():
-        text = text.replace(json.dumps(literal)[1:-1], "'(internal)'")
-    target.write_text(text, encoding="utf-8")
-    return 0
+        page = page.replace(json.dumps(literal)[1:-1], "'(internal)'")
+    # The overview has a package's name for it, so that dbt does not show it instead of
+    # that of a project that installs this one. Here the page opens with it.
+    return page.replace('"__amplitude_warehouse__"', '"__overview__"')
 
 
 def paths() -> dict[str, str]:
@@ -40,13 +59,14 @@ def paths() -> dict[str, str]:
 
 
 def internal_users() -> set[str]:
-    """What the seed traffic_rules knows internal users by, as literals of SQL."""
+    """What traffic rules identify internal users by, as literals of SQL."""
     seeds = Path(os.environ.get("DBT_PROJECT_DIR", "dbt")) / "seeds"
     with (seeds / "traffic_rules.csv").open(encoding="utf-8", newline="") as file:
-        rules = [row for row in csv.DictReader(file) if row["kind"] == "internal"]
-    quoted = {rule["pattern"].replace("'", "''") for rule in rules}
+        rules = list(csv.DictReader(file))
+    rules += read_settings(settings_file()).get("traffic_rules") or []
+    quoted = {
+        str(rule["pattern"]).replace("'", "''")
+        for rule in rules
+        if rule["kind"] == "internal"
+    }
     return {f"'{text}'" for one in quoted for text in (one, one.replace("\\", r"\\"))}
-
-
-if __name__ == "__main__":
-    sys.exit(main())

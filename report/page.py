@@ -7,7 +7,7 @@ and styles are known by their hashes, and there is nothing else that may load or
 import hashlib
 import json
 from base64 import b64encode
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,9 @@ from report.load import Load, loads
 from report.warehouse import Answer
 
 FILES = Path(__file__).parent / "page"
+# Thirteen months, so that a month can be compared with that of the year before; the
+# questions in dbt/analyses/report have as many.
+MOST_DAYS = 400
 PRESETS = {
     "7": "7 days",
     "30": "30 days",
@@ -81,12 +84,15 @@ def render(answers: dict[str, Answer], made_at: datetime) -> str:
 
 
 def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
-    """The days that a reader may choose of, and the first that is loaded.
+    """The days that a reader may choose from, and the first that is loaded.
 
     Events of the future are those of wrong clocks; of the days before the first upload
-    hour only what came late is there.
+    hour only what came late is there. The page holds no more than MOST_DAYS, so older
+    days cannot be chosen: what is chosen is what every number is about.
     """
-    first_loaded, last_loaded = state.first_hour.date(), state.last_hour.date()
+    last_loaded = state.last_hour.date()
+    oldest = last_loaded - timedelta(days=MOST_DAYS - 1)
+    first_loaded = max(state.first_hour.date(), oldest)
     first = min(
         (
             str(row["active_date"])
@@ -96,7 +102,7 @@ def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
         default=str(first_loaded),
     )
     return {
-        "first_date": min(first, str(first_loaded)),
+        "first_date": max(min(first, str(first_loaded)), str(oldest)),
         "first_loaded_date": str(first_loaded),
         "last_date": str(last_loaded),
     }

@@ -62,7 +62,7 @@ def compiled(picture: alt.TopLevelMixin) -> dict[str, Any]:
     """The picture as Vega, which is what the page draws.
 
     Raises:
-        ValueError: it is no valid Vega-Lite.
+        ValueError: it is not valid Vega-Lite.
     """
     fit = {"autosize": {"type": "fit-x", "contains": "padding"}}
     return vl_convert.vegalite_to_vega(picture.to_dict() | fit, config=CONFIG)

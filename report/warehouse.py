@@ -6,11 +6,9 @@ what the page depends on, and signs in as it does for everything else.
 
 from dataclasses import dataclass, field
 
-from dbt.adapters.base import BaseAdapter
-from dbt.adapters.factory import get_adapter_by_type
-from dbt.cli.main import dbtRunner
-from dbt.contracts.graph.manifest import Manifest
 from dbt.contracts.graph.nodes import AnalysisNode
+
+from runner.project import DbtError, Project
 
 FOLDER = "analyses/report"
 PREFIX = "report_"
@@ -32,32 +30,27 @@ class Answer:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
 
-def ask() -> dict[str, Answer]:
+def ask(project: Project) -> dict[str, Answer]:
     """Ask every question of the target that dbt's profile names.
 
     Raises:
-        WarehouseError: dbt cannot compile the questions, or the warehouse refuses one
-            for another reason than a mart that is not there.
+        DbtError: dbt cannot compile the questions.
+        WarehouseError: the warehouse refuses one for another reason than a mart that is
+            not there.
     """
-    manifest = _dbt(None, "parse")
-    run = _dbt(manifest, "compile", "--select", f"path:{FOLDER}")
-    adapter = get_adapter_by_type(manifest.metadata.adapter_type)
-    with adapter.connection_named("report"):
+    compiled = project.run("compile", "--select", f"path:{FOLDER}")
+    if not compiled.success:
+        raise DbtError("dbt cannot compile the questions")
+    with project.adapter.connection_named("report"):
         return {
-            result.node.name.removeprefix(PREFIX): _ask(adapter, result.node, manifest)
-            for result in run.results
+            result.node.name.removeprefix(PREFIX): _ask(project, result.node)
+            for result in compiled.result
         }
 
 
-def _dbt(manifest: Manifest | None, *command: str):
-    run = dbtRunner(manifest).invoke(["--quiet", *command])
-    if not run.success:
-        raise WarehouseError(str(run.exception or "dbt cannot compile the questions"))
-    return run.result
-
-
-def _ask(adapter: BaseAdapter, question: AnalysisNode, manifest: Manifest) -> Answer:
-    marts = [manifest.nodes[name] for name in question.depends_on.nodes]
+def _ask(project: Project, question: AnalysisNode) -> Answer:
+    marts = [project.manifest.nodes[name] for name in question.depends_on.nodes]
+    adapter = project.adapter
     missing = [
         mart.name
         for mart in marts

@@ -1,6 +1,6 @@
 // Puts the views on the page: tiles, charts, tables; follows what the reader chooses.
 //
-// Names of events, pages and elements come from whoever sends events. They become text
+// Names of events, pages and elements come from anyone who sends events. They become text
 // (textContent, values of Vega), never markup, and never part of an expression.
 
 const at = (id) => document.getElementById(id);

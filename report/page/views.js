@@ -6,6 +6,8 @@
 
 const MOST_BARS = 12;
 const MOST_COHORTS = 24;
+// What the page holds of pages and elements, which are many: three months.
+const MOST_PAGE_DAYS = 92;
 
 const count = new Intl.NumberFormat("en", { maximumFractionDigits: 0 });
 const decimal = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
@@ -121,7 +123,7 @@ function longest(rows, what) {
     notes.push(`The first ${MOST_BARS} of ${named.length} ${what}; all are in the table.`);
   }
   if (named.length < rows.length) {
-    notes.push(`Only the top ${what} of three months are told apart; the table ends with the others together.`);
+    notes.push(`Only the top ${what} of three months are shown one by one; the table ends with the others together.`);
   }
   return { picture, notes };
 }
@@ -284,7 +286,8 @@ const VIEWS = {
       .filter((row) => row.view_count)
       .sort(descending("view_count"))
       .map((row) => ({ ...row, text: count.format(row.view_count) }));
-    return { table, ...longest(table, "pages") };
+    const { picture, notes } = longest(table, "pages");
+    return { table, picture, notes: [...coverage(pages, "viewed_date", chosen), ...notes] };
   },
 
   frustrated_sessions({ sessions }, chosen) {
@@ -308,7 +311,8 @@ const VIEWS = {
           text: `${count.format(row.frustrated_session_count)} · ${rate.format(share)}`,
         };
       });
-    return { table, ...longest(table, "pages") };
+    const { picture, notes } = longest(table, "pages");
+    return { table, picture, notes: [...coverage(pages, "viewed_date", chosen), ...notes] };
   },
 
   frustrating_elements({ frustrations }, chosen) {
@@ -339,7 +343,7 @@ const VIEWS = {
           sign_count: row[measure],
         })),
       ),
-      notes,
+      notes: [...coverage(frustrations, "frustrated_date", chosen), ...notes],
     };
   },
 
@@ -376,6 +380,12 @@ function pageRows(pages, chosen) {
 }
 
 // ---- What the reader has to know
+
+function coverage(rows, name, { from }) {
+  const dates = [...new Set(rows.map((row) => row[name]))].sort();
+  if (dates.length < MOST_PAGE_DAYS || dates[0] <= from) return [];
+  return [`From ${FORMATS.date(dates[0])}: the page holds no older days of this.`];
+}
 
 function partial(rows, { period }) {
   const dates = new Set(rows.filter((row) => !row.is_complete).map((row) => row.date));
