@@ -27,6 +27,7 @@ PLAIN, FLOOR, DOWNLOAD = (
     f"benchmarks.ways {way}" for way in ("plain", "floor", "download")
 )
 INGEST = "ingest --start 2026-01-01 --end 2026-01-01"
+START = "ingest --help"
 
 # What is run; the first of a group is what the others are compared with.
 GROUPS = {
@@ -36,6 +37,7 @@ GROUPS = {
         INGEST,
         f"{INGEST} --validate",
         f"{INGEST} --format json",
+        START,
     ],
     ("local", "SeaweedFS"): [PLAIN, FLOOR, INGEST],
     ("40 MB/s", "counting"): [DOWNLOAD, INGEST],
@@ -96,6 +98,25 @@ def table(costs: dict[tuple[tuple, str], list[Cost]]) -> Iterator[str]:
         )
 
 
+def dominating(costs: dict[tuple[tuple, str], list[Cost]]) -> Iterator[str]:
+    """What the ingest's time is spent on, from the ways that do a part of it."""
+    for group in GROUPS:
+        keys = (group, INGEST), (group, FLOOR), (("local", "counting"), START)
+        if not all(key in costs for key in keys):
+            continue
+        whole, floor, start = (median(cost.wall for cost in costs[k]) for k in keys)
+        parts = {
+            "starting": start,
+            "moving the bytes": floor - start,
+            "proving and recording them": whole - floor,
+        }
+        told = ", ".join(
+            f"{name} {max(seconds, 0):.2f} s ({max(seconds, 0) / whole:.0%})"
+            for name, seconds in sorted(parts.items(), key=lambda part: -part[1])
+        )
+        yield f"{' to '.join(group)}, of {whole:.2f} s: {told}"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.ingest", description=__doc__.partition("\n")[0]
@@ -115,7 +136,7 @@ def main() -> int:
         for group, command, cost in rounds(export, folder, asked.rounds, asked.only):
             print(*group, command, cost, file=sys.stderr)
             costs.setdefault((group, command), []).append(cost)
-    print(*table(costs), sep="\n")
+    print(*table(costs), "", *dominating(costs), sep="\n")
     return 0
 
 
