@@ -193,18 +193,18 @@ cost: $(VENV)/.installed-snowflake ## Show the Snowflake credits of the last wee
 	@python -m snowflake_setup cost $${WEEKS:+--weeks "$$WEEKS"}
 
 .PHONY: run-summary
-run-summary: $(VENV)/.installed-snowflake ## Summarize the last dbt build (in GitHub Actions, on the run's page)
-	@python -m snowflake_setup run-summary
+run-summary: setup ## Summarize the last dbt build (in GitHub Actions, on the run's page)
+	@python -m runner.summary
 
 ##@ Develop
 
 .PHONY: setup
 setup: $(INSTALLED) ## Install what DuckDB needs into .venv, and dbt's packages
-	@python -m sandbox.dbt_packages
+	@python -m runner.dbt_packages
 
 .PHONY: setup-dev
 setup-dev: $(VENV)/.installed-dev ## Install all: Snowflake, tests, linters, MetricFlow
-	@python -m sandbox.dbt_packages
+	@python -m runner.dbt_packages
 
 # Every file is checked against its hash, whichever mirror it comes from; so are pip, uv
 # and what builds the one package that has no wheel. uv takes seconds, pip minutes; but

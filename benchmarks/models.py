@@ -242,7 +242,7 @@ def main() -> int:
         floor(*asked.floor)
         return 0
     subprocess.run(
-        [sys.executable, "-m", "sandbox.dbt_packages"], cwd=REPOSITORY, check=True
+        [sys.executable, "-m", "runner.dbt_packages"], cwd=REPOSITORY, check=True
     )
     rounds, spent = [], {}
     with tempfile.TemporaryDirectory() as name:

@@ -6,7 +6,6 @@ import logging
 import os
 import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 from dotenv import load_dotenv
 from tqdm.contrib.logging import logging_redirect_tqdm
@@ -27,7 +26,7 @@ from ingest.run import (
     Run,
 )
 from ingest.settings import Settings, SettingsError
-from ingest.summary import Summary
+from ingest.summary import Summary, add_to_run_page
 from ingest.verify import verify
 from ingest.windows import Window, last_safe_hour, parse_hour, windows
 
@@ -73,7 +72,7 @@ def main() -> int:
         log.error("ingest: %s", problem)
         summary.problems.append(problem)
     if not (arguments.dry_run or arguments.ledger or arguments.verify):
-        _write_to_github(summary, settings)
+        _add_to_run_page(summary, settings)
     log.info("log file: %s", log_file)
     return code
 
@@ -107,17 +106,11 @@ def _try(
         return UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
 
 
-def _write_to_github(summary: Summary, settings: Settings) -> None:
-    """Add the summary to the page of the workflow's run, if this is one.
-
-    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
-    """
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-        try:
-            with Path(page).open("a", encoding="utf-8") as text:
-                text.write(logs.redact(summary.to_markdown(), settings.secrets))
-        except OSError as error:
-            log.warning("the job summary cannot be written: %s", error)
+def _add_to_run_page(summary: Summary, settings: Settings) -> None:
+    try:
+        add_to_run_page(logs.redact(summary.to_markdown(), settings.secrets))
+    except OSError as error:
+        log.warning("the job summary cannot be written: %s", error)
 
 
 def _ingest(

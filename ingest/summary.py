@@ -1,7 +1,9 @@
 """Say what a run did: in one line, and as a page for GitHub Actions."""
 
+import os
 from collections import Counter
 from dataclasses import dataclass, field
+from pathlib import Path
 
 # GitHub takes 1 MiB of a step's summary, and few people read more lines than this.
 MOST_PROBLEMS = 100
@@ -58,3 +60,13 @@ class Summary:
                 f"- and {len(self.problems) - MOST_PROBLEMS} more: see the log"
             )
         return "\n".join(lines) + "\n"
+
+
+def add_to_run_page(markdown: str) -> None:
+    """Add to the page of the GitHub Actions run, if this is one. Raises OSError.
+
+    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
+    """
+    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
+        with Path(page).open("a", encoding="utf-8") as text:
+            text.write(markdown)

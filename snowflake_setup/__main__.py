@@ -7,15 +7,14 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
-from pathlib import Path
 
-import requests
 from dotenv import load_dotenv
 
 from ingest.erasures import read_erasures
 from ingest.landing import LandingError, open_landing
 from ingest.logs import redact
 from ingest.settings import SettingsError
+from ingest.summary import add_to_run_page
 from snowflake_setup import deploy, loads
 from snowflake_setup.cost import cost
 from snowflake_setup.erase import erase_from_raw
@@ -24,7 +23,6 @@ from snowflake_setup.session import SnowflakeError, github_token, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.setup import cloud_setup
 from snowflake_setup.stack import AwsError, Stack
-from snowflake_setup.summary import build_summary, send
 from snowflake_setup.teardown import cloud_teardown
 
 DONE, NOT_AS_IT_SHOULD_BE, SETTINGS, NO_SNOWFLAKE, NO_AWS, NO_LANDING = range(6)
@@ -95,7 +93,9 @@ def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
         "make doctor says why; make load-missing loads what is missing",
     ]
     print(*lines, sep="\n")
-    _add_to_github_page(["### Load", "", *(f"- {line}" for line in lines)])
+    page = "\n".join(["### Load", "", *(f"- {line}" for line in lines)])
+    with contextlib.suppress(OSError):
+        add_to_run_page(page + "\n\n")
     return NOT_AS_IT_SHOULD_BE
 
 
@@ -204,48 +204,6 @@ def _with_token(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     return finished.returncode
 
 
-def _run_summary(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Say what the last dbt build came to."""
-    try:
-        lines = [redact(line, settings.secrets) for line in build_summary()]
-    except OSError:
-        lines = ["### dbt", "", "dbt did not run: the steps before it say why."]
-    jobs = {
-        "LANDING_RESULT": "the job Land: some hours are missing. Its log says which and"
-        " why; the next run fetches them, or start one with start and end.",
-        "MODEL_RESULT": "the job Model: the step that failed says why in its log.",
-    }
-    failed = {
-        advice: result
-        for name, advice in jobs.items()
-        if (result := os.environ.get(name) or "success") != "success"
-    }
-    lines += [f"- **{result}** {advice}" for advice, result in failed.items()]
-    print(*lines, sep="\n")
-    _add_to_github_page(lines)
-    webhook = os.environ.get("WEBHOOK_URL")
-    if webhook and failed:
-        try:
-            send(lines, webhook, os.environ.get("RUN_URL", ""))
-        except requests.RequestException as error:
-            told = type(error).__name__
-            if error.response is not None:
-                told = f"HTTP {error.response.status_code}"
-            print(f"the webhook did not take the message: {told}", file=sys.stderr)
-            return NOT_AS_IT_SHOULD_BE
-    return DONE
-
-
-def _add_to_github_page(lines: Sequence[str]) -> None:
-    """Add lines to the page of the workflow's run, if this is one.
-
-    https://docs.github.com/actions/reference/workflow-commands-for-github-actions
-    """
-    if page := os.environ.get("GITHUB_STEP_SUMMARY"):
-        with contextlib.suppress(OSError), Path(page).open("a") as text:
-            text.write("\n".join(lines) + "\n\n")
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m snowflake_setup",
@@ -293,7 +251,6 @@ def _parser() -> argparse.ArgumentParser:
     weeks.add_argument(
         "--weeks", type=_days, default=4, help="how many (default: %(default)s)"
     )
-    _command(commands, "run-summary", _run_summary)
     with_token = _command(commands, "with-token", _with_token)
     with_token.add_argument("words", nargs="*", metavar="COMMAND")
 

@@ -9,10 +9,6 @@ from base64 import b64encode
 from dataclasses import dataclass
 from pathlib import Path
 
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
-
 from ingest.settings import SettingsError
 
 # https://docs.snowflake.com/en/user-guide/key-pair-auth
@@ -130,6 +126,11 @@ def public_key(name: str, path: str) -> str:
     It is parsed and formatted again, so that nothing else of the file gets into SQL.
     Raises SettingsError.
     """
+    # Not among what `make setup` installs for DuckDB.
+    from cryptography.exceptions import UnsupportedAlgorithm
+    from cryptography.hazmat.primitives import serialization
+    from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicKey
+
     try:
         text = Path(path).read_bytes()
     except OSError as error:

@@ -25,11 +25,11 @@ from dbt.flags import set_from_args
 from dbt_common.context import set_invocation_context
 
 from ingest.settings import SettingsError
+from runner.summary import build_summary
 from sandbox.snowflake import without_account
 from snowflake_setup.deploy import variables
 from snowflake_setup.session import connection_parameters
 from snowflake_setup.settings import CloudSettings
-from snowflake_setup.summary import build_summary
 
 DBT = Path(__file__).parents[1] / "dbt"
 ACCOUNT = {"SNOWFLAKE_ACCOUNT": "org-account", "SNOWFLAKE_USER": "jane@example.com"}
@@ -388,13 +388,13 @@ def webhook() -> Iterator[str]:
 def run_summary(
     folder: Path, status: str, **settings: str
 ) -> subprocess.CompletedProcess[str]:
-    """`python -m snowflake_setup run-summary` after a build with one result."""
+    """`python -m runner.summary` after a build with one result."""
     file = folder / "dbt/target/run_results.json"
     file.parent.mkdir(parents=True, exist_ok=True)
     result = {"status": status, "unique_id": "test.b", "message": "Got 3 results"}
     file.write_text(json.dumps({"results": [result], "elapsed_time": 1}))
     return subprocess.run(
-        [sys.executable, "-m", "snowflake_setup", "run-summary"],
+        [sys.executable, "-m", "runner.summary"],
         cwd=folder,
         env=os.environ | ACCOUNT | {"PYTHONPATH": str(DBT.parent)} | settings,
         capture_output=True,

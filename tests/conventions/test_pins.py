@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 import ingest
-from sandbox import dbt_packages
+from runner import dbt_packages
 
 REPOSITORY = Path(__file__).parents[2]
 DBT = REPOSITORY / "dbt"

@@ -5,6 +5,7 @@ it runs a command for each line of its input, a JSON object with `arguments`,
 `environment` and `output`, the file for what it prints, and answers with the exit code.
 """
 
+import gc
 import json
 import os
 import signal
@@ -26,6 +27,8 @@ def in_a_fork(arguments: list[str], environment: dict[str, str], output: str) ->
 
     process = os.fork()
     if not process:
+        # A fifth of the time otherwise, to free little in a process that ends soon.
+        gc.disable()
         signal.alarm(LONGEST_SECONDS)
         os.environ.clear()
         os.environ.update(environment)

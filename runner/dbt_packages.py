@@ -18,7 +18,7 @@ INSTALLED = Path("dbt/dbt_packages")
 STAND_IN = Path("sandbox/dbt_utils")
 MARK = "stand-in"
 
-# Of the files of dbt_utils 1.4.1: python -m sandbox.dbt_packages FOLDER prints it.
+# Of the files of dbt_utils 1.4.1: python -m runner.dbt_packages FOLDER prints it.
 REVIEWED = "c34bd06d024fcc67edd0ace49d1a8341b0ee9a87c4ba4485689725e1183d174e"
 
 HUB = "https://hub.getdbt.com/api/v1/dbt-labs/dbt_utils.json"
@@ -43,7 +43,7 @@ def main() -> None:
             return
         reason = (
             "The files of dbt_utils from dbt's package hub are not those that were"
-            " reviewed (REVIEWED in sandbox/dbt_packages.py)"
+            " reviewed (REVIEWED in runner/dbt_packages.py)"
         )
     shutil.rmtree(INSTALLED, ignore_errors=True)
     shutil.copytree(STAND_IN, package)
