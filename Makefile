@@ -86,7 +86,7 @@ metrics: setup-dev ## Query metrics with MetricFlow (ARGS="--metrics sessions --
 
 .PHONY: clean
 clean: ## Delete the demo, dbt's files and caches (not your data, not .venv)
-	rm -rf data/demo data/docs data/report data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache
+	rm -rf data/demo data/docs data/report data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache .mypy_cache
 
 ##@ Run it on your data
 
@@ -240,7 +240,7 @@ $(VENV)/.installed-dev: requirements/dev.txt $(VENV)/.installers
 
 .PHONY: test
 test: setup-dev ## Run all tests
-	python -m pytest --numprocesses 3 --dist loadgroup --no-loadscope-reorder \
+	python -m pytest --numprocesses $(or $(WORKERS),3) --dist loadgroup --no-loadscope-reorder \
 		--ignore tests/conventions $(ARGS)
 
 # Left out: all that builds models or starts emulators, and random histories.
@@ -249,7 +249,7 @@ SLOW := tests/models $(addprefix tests/test_,cloud_dbt.py cloud_loads.py cloud_s
 	ingest_s3.py snowflake_emulator.py verify_account.py)
 .PHONY: test-fast
 test-fast: setup-dev ## Run the tests of the inner loop, in about two minutes
-	python -m pytest --numprocesses 3 --dist loadgroup --ignore tests/conventions \
+	python -m pytest --numprocesses $(or $(WORKERS),3) --dist loadgroup --ignore tests/conventions \
 		$(addprefix --ignore ,$(SLOW)) --deselect \
 		tests/test_readme.py::test_commands_work_in_their_order $(ARGS)
 
@@ -278,10 +278,15 @@ slim-ci: $(VENV)/.installed-snowflake setup ## Build what differs from productio
 		build --select state:modified+ \
 		--defer --state $${STATE:?the folder of production\'s manifest.json} $(ARGS)
 
+# The sorted arrays are new ones.
+OXLINT := oxlint --deny-warnings --deny suspicious --allow unicorn/no-array-sort
 .PHONY: lint
-lint: setup-dev lint-sql ## Check style and conventions of SQL, Python, YAML and workflows
+lint: setup-dev lint-sql ## Check style, types and conventions of SQL, Python, JavaScript, YAML, workflows
 	ruff check
 	ruff format --check
+	mypy
+	$(OXLINT) report/page/*.js
+	oxfmt --check report/page/*.js
 	yamllint --strict .
 	cfn-lint snowflake_setup/aws/*.yml
 	actionlint
@@ -298,9 +303,10 @@ lint-sql: setup-dev
 	cd snowflake_setup && sqlfluff lint .
 
 .PHONY: format
-format: setup-dev ## Rewrite SQL and Python in the project's style
+format: setup-dev ## Rewrite SQL, Python and JavaScript in the project's style
 	ruff check --fix
 	ruff format
+	oxfmt report/page/*.js
 	$(LINT_DBT) fix analyses models tests
 	cd snowflake_setup && sqlfluff fix .
 

@@ -203,7 +203,7 @@ def session(random: Random, hour: datetime, user_count: int) -> Iterator[dict]:
 def event_properties(random: Random, event_type: str, page: str) -> dict:
     """What the browser SDK says of the page and of the element on it."""
     url = f"https://example.com/{page}"
-    properties = {
+    properties: dict[str, str | int | float] = {
         "[Amplitude] Page Path": f"/{page}",
         "[Amplitude] Page Title": page.title() or "Home",
         "[Amplitude] Page URL": url,

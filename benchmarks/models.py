@@ -250,7 +250,7 @@ def main() -> int:
         for number in range(asked.rounds):
             folder = Path(name, f"round-{number}")
             folder.mkdir()
-            costs = defaultdict(list)
+            costs: dict[str, list[Cost]] = defaultdict(list)
             for step, cost in round_of(month, folder):
                 print(step, cost, file=sys.stderr)
                 costs[step].append(cost)

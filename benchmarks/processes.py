@@ -35,6 +35,7 @@ def service(module: str, *arguments: str) -> Iterator[dict[str, str]]:
     ) as process:
         try:
             # It says where it is, and then that it serves.
+            assert process.stdout and process.stderr
             process.stderr.readline()
             os.set_blocking(process.stdout.fileno(), False)
             lines = shlex.split(process.stdout.read().replace("export ", ""))

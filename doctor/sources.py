@@ -28,7 +28,7 @@ SET_CLOCK = "sudo timedatectl set-ntp true"
 
 def clock(context: Context) -> str:
     """By the clock of Amplitude's server, which needs no keys to tell it."""
-    url = Settings.read(context.settings.given | UNKEYED).export_url
+    url = Settings.read({**context.settings.given, **UNKEYED}).export_url
     try:
         told = requests.head(url, timeout=(10, 10)).headers.get("Date", "")
     except requests.RequestException:

@@ -193,7 +193,7 @@ def _inflate(stream: _Stream, seen: _Seen) -> Iterator[bytes]:
             seen.compressed_size += len(waiting)
         try:
             piece = inflater.decompress(waiting, PIECE)
-        except zlib.error as error:
+        except zlib.error as error:  # type: ignore[misc]
             raise ArchiveError(f"a member cannot be inflated: {error}") from error
         waiting = inflater.unconsumed_tail
         if piece:

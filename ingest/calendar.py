@@ -8,7 +8,7 @@ from itertools import groupby
 from ingest.ledger import Ledger
 from ingest.windows import Window
 
-MARKS = {"landed": "#", "empty": ".", "too_large": "!", "missing": "?"}
+MARKS: dict[str, str] = {"landed": "#", "empty": ".", "too_large": "!", "missing": "?"}
 
 
 def calendar(window: Window, ledger: Ledger) -> Iterator[str]:
@@ -18,7 +18,7 @@ def calendar(window: Window, ledger: Ledger) -> Iterator[str]:
         hour: record.status if record and record.clock != "wrong" else "missing"
         for hour, record in records.items()
     }
-    totals = Counter(statuses.values())
+    totals: Counter[str] = Counter(statuses.values())
     yield f"project {ledger.project_id or 'not known yet'}, upload hours in UTC"
     yield ", ".join(
         f"{mark} {totals[status]} {status.replace('_', ' ')}"

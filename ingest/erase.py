@@ -529,7 +529,7 @@ class Eraser:
             rest = without(
                 io.BytesIO(content), looking, place_of(key)[0], is_gzip=_is_gzip(key)
             )
-        except NOT_A_FILE:
+        except NOT_A_FILE:  # type: ignore[misc]
             is_damaged, rest = True, None
         if is_damaged and version.is_current:
             if not named:
@@ -575,7 +575,7 @@ class Eraser:
 
     def _read_records(self) -> dict[tuple[str, datetime | None], list[HourRecord]]:
         """The ledger's records of each project's hours that say when they were made."""
-        records = defaultdict(list)
+        records: dict[tuple[str, datetime | None], list[HourRecord]] = defaultdict(list)
         for _, lines in read_ledger(self._landing, self._now):
             for record in lines:
                 if record.project_id and record.clock != "wrong":

@@ -288,7 +288,8 @@ def ids_of_line(line: bytes) -> Iterator[tuple[str, str]]:
 
 def _unescaped(text: bytes) -> str:
     try:
-        return json.loads(b'"' + text + b'"')
+        unescaped: str = json.loads(b'"' + text + b'"')
+        return unescaped
     except ValueError:
         return text.decode(errors="ignore")
 
@@ -339,7 +340,9 @@ def without(
 
 def _lines(file: IO[bytes], is_gzip: bool) -> Iterator[bytes]:
     file.seek(0)
-    return iter(IGzipFile(fileobj=file) if is_gzip else file)
+    return iter(
+        IGzipFile(fileobj=file) if is_gzip else file  # type: ignore[no-untyped-call]
+    )
 
 
 def put_erasure(landing: Landing, erasure: Erasure) -> None:

@@ -237,8 +237,8 @@ def _printable(text: str) -> str:
 
 def _cause(error: BaseException) -> str:
     """The innermost reason, without the address and its parameters."""
-    while error.__cause__ or error.__context__:
-        error = error.__cause__ or error.__context__
+    while inner := error.__cause__ or error.__context__:
+        error = inner
     return getattr(error, "strerror", None) or str(error) or type(error).__name__
 
 

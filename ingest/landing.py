@@ -29,8 +29,6 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ingest.settings import Settings
-
 log = logging.getLogger(__name__)
 
 ATTEMPTS = 5
@@ -109,7 +107,20 @@ class Landing(Protocol):
         """
 
 
-def open_landing(settings: Settings) -> Landing:
+class Place(Protocol):
+    """Settings that say where the landing is, and how to get there."""
+
+    @property
+    def landing(self) -> str: ...
+    @property
+    def aws_region(self) -> str | None: ...
+    @property
+    def aws_access_key(self) -> str | None: ...
+    @property
+    def aws_secret_key(self) -> str | None: ...
+
+
+def open_landing(settings: Place) -> Landing:
     """The landing that the settings name. Raises LandingError if it cannot be used."""
     if settings.landing.startswith("s3://"):
         return S3Landing(settings)
@@ -229,7 +240,7 @@ def _folder_errors(root: Path) -> Iterator[None]:
 class S3Landing:
     """Objects in a bucket, each upload checked by S3 and none overwritten."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Place) -> None:
         self._bucket, _, prefix = settings.landing.removeprefix("s3://").partition("/")
         self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
         with self._errors():
@@ -339,7 +350,8 @@ class S3Landing:
         with self._errors(OF_ERASING):
             try:
                 answer = self._client.get_object(**self._place(version))
-                return answer["Body"].read()
+                content: bytes = answer["Body"].read()
+                return content
             except ClientError as error:
                 if error.response["Error"]["Code"] in ("NoSuchKey", "NoSuchVersion"):
                     return None

@@ -50,7 +50,7 @@ def redact(text: str, secrets: list[str]) -> str:
     return text
 
 
-class Bar(tqdm):
+class Bar(tqdm):  # type: ignore[type-arg]
     """A progress bar; messages are written above it.
 
     tqdm takes two locks for a message, one after the other. Ctrl-C between them was
@@ -58,10 +58,10 @@ class Bar(tqdm):
     """
 
     @classmethod
-    def write(
-        cls, s: str, file: IO | None = None, end: str = "\n", nolock: bool = False
+    def write(  # type: ignore[override]
+        cls, s: str, file: IO[str] | None = None, end: str = "\n", nolock: bool = False
     ) -> None:
-        with cls.get_lock():
+        with cls.get_lock():  # type: ignore[no-untyped-call]
             super().write(s, file=file, end=end, nolock=True)
 
 

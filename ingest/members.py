@@ -4,10 +4,11 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
-from io import SEEK_END, BytesIO
-from typing import IO, Literal
+from io import SEEK_END, BufferedReader, BytesIO
+from typing import IO, Literal, cast
 
 from isal.igzip import IGzipFile
 from isal.igzip_lib import DECOMP_GZIP, IgzipDecompressor, IsalError
@@ -53,12 +54,14 @@ class MemberName:
     @classmethod
     def parse(cls, name: str) -> "MemberName":
         """Raises MemberError if the name is not of the Export API's form."""
-        try:
-            found = NAME.fullmatch(name)
-            hour = parse_hour(f"{found['day']}T{int(found['hour']):02}")
-        except (TypeError, ValueError):
+        found = NAME.fullmatch(name)
+        hour = None
+        if found:
+            with suppress(ValueError):
+                hour = parse_hour(f"{found['day']}T{int(found['hour']):02}")
+        if not found or not hour:
             short = name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
-            raise MemberError(f"{short!r} is not a name of the Export API") from None
+            raise MemberError(f"{short!r} is not a name of the Export API")
         if found["folder"] not in (None, found["project"]):
             raise MemberError(f"{name!r} is in the folder of another project")
         return cls(name, found["project"], hour, int(found["part"]))
@@ -95,10 +98,10 @@ def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof
     lines.end()
     member.seek(0)
     if format == "json":
-        content = _Text(member, byte_count)
+        content: IO[bytes] = cast(IO[bytes], _Text(member, byte_count))
     else:
         content = member
-        digest = hashlib.file_digest(member, "sha256")
+        digest = hashlib.file_digest(cast(BufferedReader, member), "sha256")
         byte_count = member.seek(0, SEEK_END)
         member.seek(0)
     return Proof(content, byte_count, digest.hexdigest(), lines.count)
@@ -111,7 +114,7 @@ class _Text(IGzipFile):
     """
 
     def __init__(self, member: IO[bytes], byte_count: int) -> None:
-        super().__init__(fileobj=member)
+        super().__init__(fileobj=member)  # type: ignore[no-untyped-call]
         self._byte_count = byte_count
 
     def __len__(self) -> int:
@@ -131,7 +134,7 @@ def _gunzip(member: IO[bytes]) -> Iterator[bytes]:
                     raise MemberError("the gzip data inflates beyond reason")
                 yield piece
                 chunk = b""
-        except IsalError as error:
+        except IsalError as error:  # type: ignore[misc]
             raise MemberError(f"the gzip data is damaged ({error})") from error
     if not inflater.eof:
         raise MemberError("the gzip data is cut off")

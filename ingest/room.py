@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from io import BytesIO
+from shutil import copyfileobj
 from tempfile import TemporaryFile
 from threading import Semaphore
 from types import TracebackType
@@ -65,9 +66,10 @@ class Held:
 
     def _move_to_disk(self) -> None:
         self._room.on_disk.acquire()
-        in_memory = self.content
-        self.content = TemporaryFile()  # noqa: SIM115 (closed by close)
-        self.content.write(in_memory.getvalue())
+        on_disk = TemporaryFile()  # noqa: SIM115 (closed by close)
+        self.content.seek(0)
+        copyfileobj(self.content, on_disk)
+        self.content = on_disk
 
     def close(self) -> None:
         self.content.close()

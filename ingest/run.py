@@ -161,10 +161,10 @@ class Run:
                         window = self._pending.popleft()
                         running[pool.submit(self._answer, window)] = window
                     done, _ = wait(running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
-                    hours = 0
+                    hours_done = 0
                     for future in done:
-                        hours += self._take(running.pop(future), future.result())
-                    progress.update(hours, self._client.received_bytes)
+                        hours_done += self._take(running.pop(future), future.result())
+                    progress.update(hours_done, self._client.received_bytes)
         finally:
             self._stop.set()
             # A thread may sit in a socket for minutes; what it does is not recorded.

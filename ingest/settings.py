@@ -5,14 +5,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import urlsplit
 
 from ingest.network import NetworkSettingError, check_certificates
 from ingest.windows import parse_hour
 
+Region = Literal["us", "eu"]
+
 # https://amplitude.com/docs/apis/analytics/export
-EXPORT_URLS = {
+EXPORT_URLS: dict[str, str] = {
     "us": "https://amplitude.com/api/2/export",
     "eu": "https://analytics.eu.amplitude.com/api/2/export",
 }
@@ -33,7 +35,7 @@ class Settings:
 
     api_key: str
     secret_key: str = field(repr=False)
-    region: Literal["us", "eu"]
+    region: Region
     export_url: str
     landing: str
     start: datetime | None
@@ -125,7 +127,7 @@ class Settings:
         return cls(
             api_key=api_key,
             secret_key=amplitude_key,
-            region=region,
+            region=cast(Region, region),
             export_url=_export_url(given.get("AMP_EXPORT_URL") or EXPORT_URLS[region]),
             landing=_landing(given),
             start=_start(given.get("AMP_START")),

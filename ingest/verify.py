@@ -87,7 +87,8 @@ def verify(landing: Landing, ledger: Ledger, window: Window) -> Check:
     with ThreadPoolExecutor(READERS) as pool:
         for key, found in zip(keys, pool.map(landing.sha256_of, keys), strict=True):
             if key not in recorded:
-                if found and not found.startswith(KEY.fullmatch(key)["hash"]):
+                named = KEY.fullmatch(key)
+                if found and named and not found.startswith(named["hash"]):
                     check.other_damaged.append(key)
                 continue
             hour, sha256 = recorded[key]

@@ -14,7 +14,6 @@ from socket import socket
 from typing import Any
 
 from requests.adapters import HTTPAdapter
-from urllib3.connectionpool import HTTPConnectionPool
 
 
 class WaitedTooLong(Exception):
@@ -38,10 +37,8 @@ class LimitedAdapter(HTTPAdapter):
         self._allowance = allowance
         super().__init__()
 
-    def get_connection_with_tls_context(
-        self, *request: Any, **options: Any
-    ) -> HTTPConnectionPool:
-        pool = super().get_connection_with_tls_context(*request, **options)
+    def get_connection_with_tls_context(self, *request: Any, **options: Any) -> Any:
+        pool: Any = super().get_connection_with_tls_context(*request, **options)
         pool.ConnectionCls = partial(_connect, pool.ConnectionCls, self._allowance)
         return pool
 

@@ -24,7 +24,8 @@ def write(project: Project, folder: Path) -> Path:
     Raises:
         DbtError: dbt cannot write it.
     """
-    if not project.run("docs", "generate", "--static", "--no-compile").success:
+    is_written, _ = project.run("docs", "generate", "--static", "--no-compile")
+    if not is_written:
         raise DbtError("dbt cannot write the documentation")
     page = Path(project.target_folder, "static_index.html").read_text(encoding="utf-8")
     folder.mkdir(parents=True, exist_ok=True)

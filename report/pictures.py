@@ -113,7 +113,8 @@ def _lines(
     A dot is hollow where the figure is of days that are not all loaded.
     """
     if isinstance(series, str):
-        colour, fill = alt.ColorValue(series), alt.value(series)
+        colour: Any = alt.ColorValue(series)
+        fill: Any = alt.value(series)
     else:
         colour = _colour(series)
         fill = alt.Fill("series:N", scale=_scale(series), legend=None).to_dict()
@@ -129,7 +130,8 @@ def _lines(
             tooltip=tips,
         )
     )
-    return alt.layer(base.mark_line(strokeWidth=2.5), dots)
+    layers: Any = alt.layer(base.mark_line(strokeWidth=2.5), dots)
+    return layers
 
 
 def _bars(
@@ -213,7 +215,7 @@ def retention() -> alt.LayerChart:
         y=alt.Y("cohort:N", sort=None, title=None, axis=alt.Axis(labelPadding=8)),
     )
     scale = alt.Scale(type="threshold", domain=HEAT_STEPS, range=SHADES)
-    shade = alt.Color("rate:Q", scale=scale, legend=None).to_dict()
+    shade: Any = alt.Color("rate:Q", scale=scale, legend=None).to_dict()
     cells = base.mark_rect(stroke="var(--card)", strokeWidth=2).encode(
         color=alt.condition("datum.is_mature", shade, alt.value("var(--card)")),
         tooltip=[

@@ -5,8 +5,7 @@ what the page depends on, and signs in as it does for everything else.
 """
 
 from dataclasses import dataclass, field
-
-from dbt.contracts.graph.nodes import AnalysisNode
+from typing import Any
 
 from runner.project import DbtError, Project
 
@@ -38,17 +37,17 @@ def ask(project: Project) -> dict[str, Answer]:
         WarehouseError: the warehouse refuses one for another reason than a mart that is
             not there.
     """
-    compiled = project.run("compile", "--select", f"path:{FOLDER}")
-    if not compiled.success:
+    is_compiled, compiled = project.run("compile", "--select", f"path:{FOLDER}")
+    if not is_compiled:
         raise DbtError("dbt cannot compile the questions")
     with project.adapter.connection_named("report"):
         return {
             result.node.name.removeprefix(PREFIX): _ask(project, result.node)
-            for result in compiled.result
+            for result in compiled
         }
 
 
-def _ask(project: Project, question: AnalysisNode) -> Answer:
+def _ask(project: Project, question: Any) -> Answer:
     marts = [project.manifest.nodes[name] for name in question.depends_on.nodes]
     adapter = project.adapter
     missing = [

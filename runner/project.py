@@ -4,8 +4,9 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
-from dbt.adapters.base import BaseAdapter
 from dbt.adapters.factory import get_adapter_by_type
+from dbt.adapters.sql import SQLAdapter
+from dbt.artifacts.schemas.run import RunExecutionResult, RunResult
 from dbt.cli.main import dbtRunner, dbtRunnerResult
 from dbt.contracts.graph.manifest import Manifest
 from dbt_common.events.base_types import EventMsg
@@ -41,8 +42,10 @@ class Project:
         return self._manifest
 
     @property
-    def adapter(self) -> BaseAdapter:
-        return get_adapter_by_type(self.manifest.metadata.adapter_type)
+    def adapter(self) -> SQLAdapter:
+        adapter = get_adapter_by_type(self.manifest.metadata.adapter_type or "")
+        assert isinstance(adapter, SQLAdapter)
+        return adapter
 
     @property
     def target_folder(self) -> Path:
@@ -50,8 +53,9 @@ class Project:
         project = os.environ.get("DBT_PROJECT_DIR") or "dbt"
         return Path(project, os.environ.get("DBT_TARGET_PATH") or "target")
 
-    def run(self, *arguments: str) -> dbtRunnerResult:
-        """Run a command of dbt; what it compiles is in the manifest.
+    def run(self, *arguments: str) -> tuple[bool, list[RunResult]]:
+        """Run a command of dbt: whether it went well, and the result of each node.
+        What it compiles is in the manifest.
 
         Raises:
             DbtError: dbt cannot start it. One that ran and failed is a result.
@@ -60,7 +64,9 @@ class Project:
         result = self._invoke(*arguments)
         if result.exception:
             raise DbtError(str(result.exception))
-        return result
+        if not isinstance(result.result, RunExecutionResult):
+            return result.success, []
+        return result.success, list(result.result)
 
     def _invoke(self, *arguments: str) -> dbtRunnerResult:
         command = with_settings(arguments, settings_file())

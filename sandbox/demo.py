@@ -94,10 +94,11 @@ class Messages:
         self.errors: list[str] = []
 
     def __call__(self, event: EventMsg) -> None:
+        message: str = event.info.msg  # type: ignore[attr-defined]
         if event.info.name == "LogStartLine":
-            self._steps.show(event.info.msg.partition(" START")[0])
+            self._steps.show(message.partition(" START")[0])
         elif event.info.level == "error":
-            self.errors.append(event.info.msg)
+            self.errors.append(message)
 
 
 def main() -> int:
@@ -148,13 +149,13 @@ def ingest(verbose: bool) -> str:
 
 def build(project: Project) -> str:
     """Build and test all models."""
-    done = project.run("build", "--exclude-resource-type", "unit_test")
-    if not done.success:
+    is_built, results = project.run("build", "--exclude-resource-type", "unit_test")
+    if not is_built:
         raise DemoError("the build failed; logs/dbt.log has the details")
-    kinds = Counter(str(result.node.resource_type) for result in done.result)
+    kinds = Counter(str(result.node.resource_type) for result in results)
     unchanged = sum(
         result.node.resource_type == "model" and result.message == "UP TO DATE"
-        for result in done.result
+        for result in results
     )
     models = f"{kinds['model'] - unchanged} models built"
     up_to_date = f", {unchanged} up to date" if unchanged else ""

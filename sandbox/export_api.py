@@ -30,6 +30,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from sandbox.run import run, split_command
@@ -139,7 +140,7 @@ class Faults:
         self._rules: list[Fault] = []
         self._lock = threading.Lock()
 
-    def add(self, kind: str, **fields: object) -> None:
+    def add(self, kind: str, **fields: Any) -> None:
         """Add a rule; the fields and errors are those of `Fault`."""
         rule = Fault(kind, **fields)
         with self._lock:
@@ -270,7 +271,7 @@ class _Body(io.RawIOBase):
     def full(self) -> bool:
         return self._left == 0
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> int:  # type: ignore[override]
         self._buffer += data[: self._left]
         if self._left is not None:
             self._left = max(0, self._left - len(data))
@@ -306,7 +307,7 @@ def _write_zip(
                         return
                 if hit and hit.kind == "bad_crc":
                     # zipfile has no public way to write a wrong CRC.
-                    member._crc ^= 1
+                    member._crc ^= 1  # type: ignore[attr-defined]
 
 
 def _pieces(path: Path, fault: Fault | None) -> Iterator[bytes]:
@@ -360,7 +361,7 @@ class _Handler(BaseHTTPRequestHandler):
     disable_nagle_algorithm = True
     timeout = 60
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_: Any) -> None:
         """Stay silent: `GET /requests` has the list."""
 
     def handle(self) -> None:

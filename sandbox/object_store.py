@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -120,7 +121,7 @@ def _command(directory: Path, ports: Mapping[str, int]) -> list[str]:
     return [weed, "-logtostderr", "mini", *flags]
 
 
-def _identities() -> dict[str, object]:
+def _identities() -> dict[str, Any]:
     credentials = [{"accessKey": ACCESS_KEY, "secretKey": SECRET_KEY}]
     return {
         "identities": [

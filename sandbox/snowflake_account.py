@@ -130,7 +130,7 @@ def show_account_objects(cursor: Cursor, match: re.Match) -> list[str]:
 def show_grants(cursor: Cursor, match: re.Match) -> list[str]:
     """`show grants to …`, from the statements that gave and took."""
     to = f"{match['kind']} {match['name']}".lower()
-    given = set()
+    given: set[tuple] = set()
     for statement in grants:
         form = GRANT.fullmatch(statement)
         if not form or form["to"].lower() != to:

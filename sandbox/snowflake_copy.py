@@ -83,7 +83,7 @@ def copy_into(
     folder = base + folder
 
     history = f"{table.catalog or database}._fs_information_schema._fs_load_history"
-    target = (table.db or schema, table.name)
+    target = (table.db or str(schema), table.name)
     pipe = option(options, PIPE, "") or None
     catalog = str(table.catalog or database).upper()
     loaded = loaded_names.setdefault((catalog, *target, pipe), set())

@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from string import Template
-from typing import Any
+from typing import Any, TypeAlias
 
 import duckdb
 import fakesnow.arrow
@@ -37,7 +37,7 @@ from starlette.routing import Route
 from sandbox.snowflake_copy import PIPE, PREFIX, copy_into, refusal
 from sandbox.snowflake_speed import Statement
 
-Cursor = fakesnow.cursor.FakeSnowflakeCursor
+Cursor: TypeAlias = fakesnow.cursor.FakeSnowflakeCursor
 TEXT_TYPES = (exp.DType.TEXT, exp.DType.VARCHAR, exp.DType.NVARCHAR)
 
 # Both tell of every statement that they do not know, which a shim may then answer.

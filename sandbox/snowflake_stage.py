@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 from tempfile import mkdtemp
+from typing import Any
 from urllib.parse import unquote
 
 import boto3
@@ -20,7 +21,7 @@ USER_ARN = "arn:aws:iam::000000000000:user/snowflake-emulated"
 EXTERNAL_ID = "EMULATED_SFCRole=0"
 
 # Set by sandbox.cloud: gives a client that is Snowflake's user, for a service of AWS.
-aws_client: Callable[[str, dict], object] | None = None
+aws_client: Callable[[str, dict], Any] | None = None
 # Gives the ARN of the role that the integration of a URL names.
 role_arn_of: Callable[[str], str] | None = None
 
@@ -65,7 +66,7 @@ def open_stage(url: str) -> tuple[Path, str]:
 def client_for(endpoint: str, access_key: str, secret_key: str) -> Callable:
     """Clients of an emulated AWS, as its user with these keys or an assumed role."""
 
-    def client(service: str, assumed: dict) -> object:
+    def client(service: str, assumed: dict) -> Any:
         return boto3.client(
             service,
             endpoint_url=endpoint,

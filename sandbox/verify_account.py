@@ -199,7 +199,7 @@ class Verification:
                 [found] = snowflake.rows(
                     f"select {asked} from {self.settings.names.database}.{named}"
                 )
-                ours = connection.execute(f"select {asked} from {named}").fetchone()
+                [ours] = connection.execute(f"select {asked} from {named}").fetchall()
                 for number, (column, expression) in enumerate(columns):
                     one, other = plain(found[f"c{number}"]), plain(ours[number])
                     count += 1
@@ -372,7 +372,7 @@ def figure(data_type: str) -> str:
     return "count({})"
 
 
-def plain(value: Any) -> object:
+def plain(value: Any) -> Any:
     """The value in one form for both targets; floats with nine digits."""
     if isinstance(value, datetime):
         return value.replace(tzinfo=None).isoformat()

@@ -126,7 +126,7 @@ class Raw:
 
     def history(self) -> dict[str, Load]:
         """The newest word of the load history on each file, by key."""
-        history = {}
+        history: dict[str, Load] = {}
         for table in TABLES:
             for row in self._session.rows(
                 "select file_name, status, first_error_message, pipe_name from table("

@@ -6,13 +6,14 @@ step looks at what is there and adds what is missing, so all may be repeated at 
 time, and a run that failed goes on from there.
 """
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Protocol
 
 from ingest.settings import SettingsError
 from snowflake_setup import deploy
 from snowflake_setup.loads import PIPES
-from snowflake_setup.session import DOES_NOT_EXIST, Session, SnowflakeError, session
+from snowflake_setup.session import DOES_NOT_EXIST, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, Deployed, Stack
 
@@ -102,7 +103,7 @@ def _deploy(
     told: dict[str, str],
     what: str,
     dry_run: bool,
-) -> Iterator[str]:
+) -> Generator[str, None, Deployed | None]:
     """Deploy the stack with what Snowflake has told. Returns what it is then."""
     wanted = stack.parameters(deployed) | told
     have = deployed.parameters if deployed else {}
@@ -124,6 +125,12 @@ def _deploy(
     return stack.deployed()
 
 
+class Asked(Protocol):
+    """What answers a query: a session, or nothing."""
+
+    def rows(self, sql: str) -> list[dict[str, str]]: ...
+
+
 class _NoSession:
     """A dry run on an account that has no setup role yet: nothing can be asked."""
 
@@ -132,10 +139,10 @@ class _NoSession:
 
 
 @contextmanager
-def _session(settings: CloudSettings, dry_run: bool) -> Iterator[Session | _NoSession]:
+def _session(settings: CloudSettings, dry_run: bool) -> Iterator[Asked]:
     """A session as the setup role; in a dry run there may be no such role yet."""
     with ExitStack() as stack:
-        opened: Session | _NoSession = _NoSession()
+        opened: Asked = _NoSession()
         try:
             opened = stack.enter_context(session(settings, settings.names.setup_role))
         except SnowflakeError:
@@ -144,7 +151,7 @@ def _session(settings: CloudSettings, dry_run: bool) -> Iterator[Session | _NoSe
         yield opened
 
 
-def _identity(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
+def _identity(snowflake: Asked, settings: CloudSettings) -> dict[str, str]:
     """Snowflake's IAM user and external id; nothing before there is an integration."""
     try:
         rows = snowflake.rows(f"desc integration {settings.names.integration}")
@@ -161,7 +168,7 @@ def _identity(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
     }
 
 
-def pipes(snowflake: Session, settings: CloudSettings) -> list[dict[str, str]]:
+def pipes(snowflake: Asked, settings: CloudSettings) -> list[dict[str, str]]:
     """What SHOW says of the landing's pipes; nothing while there are none."""
     try:
         rows = snowflake.rows(f"show pipes in schema {settings.names.raw}")
@@ -173,7 +180,7 @@ def pipes(snowflake: Session, settings: CloudSettings) -> list[dict[str, str]]:
     return sorted(ours, key=lambda row: row["name"])
 
 
-def _queue(snowflake: Session, settings: CloudSettings) -> dict[str, str]:
+def _queue(snowflake: Asked, settings: CloudSettings) -> dict[str, str]:
     """The queue of the pipes, or nothing while there are none. Raises AwsError if the
     pipes have several: one bucket has one."""
     ours = pipes(snowflake, settings)

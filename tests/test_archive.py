@@ -24,7 +24,7 @@ class Unseekable(io.RawIOBase):
     def __init__(self) -> None:
         self.written = bytearray()
 
-    def write(self, data: bytes) -> int:
+    def write(self, data: bytes) -> int:  # type: ignore[override]
         self.written += data
         return len(data)
 
@@ -37,7 +37,9 @@ def archive_of(
         for name, content in contents.items():
             with archive.open(name, "w", force_zip64=zip64) as member:
                 member.write(content)
-    return bytes(target.written) if streamed else target.getvalue()
+    return (
+        target.getvalue() if isinstance(target, io.BytesIO) else bytes(target.written)
+    )
 
 
 def pieces(data: bytes, size: int) -> Iterator[bytes]:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.events import write_export
 from sandbox.export_api import EXPORT_DIR
-from tests.conftest import REPOSITORY
+
+REPOSITORY = Path(__file__).parents[1]
 
 
 def lines(folder: Path) -> list[dict]:

@@ -13,6 +13,7 @@ import threading
 from argparse import Namespace
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import pytest
@@ -51,7 +52,9 @@ def credentials(target: str, **environment: str) -> SnowflakeCredentials:
     ):
         set_from_args(Namespace(PROFILES_DIR=str(DBT)), None)
         set_invocation_context(os.environ)
-        return load_profile(str(DBT), {}, target_override=target).credentials
+        found = load_profile(str(DBT), {}, target_override=target).credentials
+        assert isinstance(found, SnowflakeCredentials)
+        return found
 
 
 def test_production_signs_in_with_a_key(key):
@@ -89,7 +92,7 @@ def test_a_pull_request_has_its_schema_on_the_small_warehouse(key):
 @pytest.fixture
 def github() -> Iterator[dict[str, str]]:
     """The address at which a GitHub Actions job gets its tokens."""
-    asked = []
+    asked: Any = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -314,7 +317,7 @@ def test_the_workflows_user_is_not_the_one_that_deploys():
     assert finished.returncode == 2 and "SNOWFLAKE_CI_USER is" in finished.stderr
 
 
-def pem(made: object, *, private: bool = False) -> str:
+def pem(made: Any, *, private: bool = False) -> str:
     if private:
         return made.private_bytes(
             serialization.Encoding.PEM,
@@ -370,7 +373,7 @@ class Chat(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         MESSAGES.append(json.loads(body)["text"])
 
-    def log_message(self, *arguments: object) -> None:
+    def log_message(self, *arguments: Any) -> None:
         """Print nothing."""
 
 

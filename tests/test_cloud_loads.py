@@ -398,9 +398,8 @@ def person_of(landing: Path) -> tuple[str, dict[str, int]]:
     rows: dict[str, Counter[str]] = defaultdict(Counter)
     for file in landing.glob("events/*/*/*/*"):
         for line in gzip.decompress(file.read_bytes()).splitlines():
-            user = json.loads(line)["user_id"]
-            rows[user][file.relative_to(landing).as_posix()] += 1
-    del rows[None]
+            if user := json.loads(line)["user_id"]:
+                rows[user][file.relative_to(landing).as_posix()] += 1
     person = max(rows, key=lambda user: rows[user].total())
     return person, rows[person]
 

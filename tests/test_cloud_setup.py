@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import botocore.client
@@ -408,7 +409,7 @@ def test_no_other_audience_takes_the_role(world):
         as_github(world, audience="another")
 
 
-def may(call: Callable, **arguments: object) -> bool:
+def may(call: Callable, **arguments: Any) -> bool:
     try:
         call(Bucket=BUCKET, **arguments)
     except ClientError as error:
@@ -447,6 +448,7 @@ def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_ru
 
 def as_snowflake(world: World, external_id: str | None = None):
     """S3 as Snowflake reads it."""
+    assert snowflake_stage.aws_client
     keys = snowflake_stage.aws_client("sts", {}).assume_role(
         RoleArn=f"arn:aws:iam::000000000000:role/{STACK}-snowflake",
         RoleSessionName="test",
@@ -506,7 +508,7 @@ def loaded(world: World, tmp_path_factory: pytest.TempPathFactory) -> World:
 
 
 @pytest.fixture(scope="module")
-def well(loaded: World) -> World:
+def well(loaded: World) -> Iterator[World]:
     """As `loaded`; the doctor is not told that the TLS rule had to go."""
     with patch("doctor.aws._refuses_plain_http", lambda given: True):
         yield loaded
@@ -655,7 +657,7 @@ def everybody_too(statements: list) -> None:
     statements.append({"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"})
 
 
-def by_s3(call: str, **arguments: object) -> Callable:
+def by_s3(call: str, **arguments: Any) -> Callable:
     return lambda world: getattr(world.cloud.client("s3"), call)(
         Bucket=BUCKET, **arguments
     )

@@ -16,6 +16,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 
 import duckdb
@@ -35,7 +36,7 @@ PROJECT = "7"
 JANE = "jane@acme.example"
 
 
-def event(number: int, **fields: object) -> bytes:
+def event(number: int, **fields: Any) -> bytes:
     """An exported line; the number makes it like no other."""
     return json.dumps({"uuid": f"u{number}", "event_type": "Seen"} | fields).encode()
 

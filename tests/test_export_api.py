@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 from urllib.parse import urljoin
 
 import pytest
@@ -33,7 +34,7 @@ def api() -> Iterator[ExportApi]:
 
 
 def get(
-    api: ExportApi, start: str = HOUR, end: str | None = None, **options: object
+    api: ExportApi, start: str = HOUR, end: str | None = None, **options: Any
 ) -> requests.Response:
     options.setdefault("auth", (api.project.api_key, api.project.secret_key))
     params = {"start": start, "end": end or start}
@@ -294,7 +295,7 @@ def test_an_unknown_fault_is_refused(api):
 
 
 def test_another_process_sets_faults_and_reads_the_requests(api):
-    def post(rules: object) -> int:
+    def post(rules: Any) -> int:
         url = urljoin(api.url, "/faults")
         return requests.post(url, json=rules, timeout=10).status_code
 

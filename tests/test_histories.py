@@ -21,6 +21,7 @@ from datetime import UTC, datetime, timedelta
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -52,11 +53,11 @@ def run_ingest(folder: Path, environment: dict[str, str], arguments: list[str]) 
     os._exit(main())
 
 
-def run_interrupted(line: int, *run: Path | dict[str, str] | list[str]) -> None:
+def run_interrupted(line: int, *run: Any) -> None:
     """`python -m ingest`, with Ctrl-C at the nth line that tqdm executes."""
     lines = itertools.count()
 
-    def trace(frame: FrameType, event: str, _: object) -> Callable | None:
+    def trace(frame: FrameType, event: str, _: Any) -> Callable | None:
         if not frame.f_code.co_filename.endswith("tqdm/std.py"):
             return None
         if event == "line" and next(lines) == line:
@@ -133,12 +134,13 @@ class History:
         for run in runs:
             if not in_peace and self.random.random() < 0.5:
                 run.join(self.random.expovariate(1 / 0.06))
+                assert run.pid
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(
                         run.pid, self.random.choice([signal.SIGKILL, signal.SIGINT])
                     )
             self.wait_for(run)
-        return runs[0].exitcode
+        return runs[0].exitcode or 0
 
     def wait_for(self, run: BaseProcess) -> None:
         """Wait in short turns: a machine that stands still for minutes uses up one."""
@@ -146,6 +148,7 @@ class History:
             run.join(1)
             if run.exitcode is not None:
                 return
+        assert run.pid
         os.kill(run.pid, signal.SIGUSR1)
         run.join(1)
         run.kill()

@@ -12,15 +12,15 @@ from email.utils import format_datetime
 from pathlib import Path
 
 import pytest
-
-from ingest.clock import Clock, WrongClock
-from sandbox.export_api import ExportApi
-from tests.test_ingest import (
+from test_ingest import (
     DAY,
     assert_day_is_whole,
     ledger,
     window_limits,
 )
+
+from ingest.clock import Clock, WrongClock
+from sandbox.export_api import ExportApi
 
 LONG_AGO = datetime(2026, 1, 18, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

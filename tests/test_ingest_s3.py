@@ -13,6 +13,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Lock, Thread
+from typing import Any
 
 import boto3
 import pytest
@@ -107,7 +108,7 @@ def test_overwrites_no_object(ingest_to_s3, client, store, prefix):
     ingest_to_s3(*DAY)
     events = f"{prefix}/events/"
 
-    def changed() -> dict[str, object]:
+    def changed() -> dict[str, Any]:
         listed = client.list_objects_v2(Bucket=store.bucket, Prefix=events)
         return {entry["Key"]: entry["LastModified"] for entry in listed["Contents"]}
 
@@ -296,7 +297,7 @@ class BusyStore(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body.encode())
 
-    def log_message(self, *_: object) -> None:
+    def log_message(self, *_: Any) -> None:
         """Say nothing."""
 
 

@@ -104,9 +104,26 @@ function showTiles(project) {
   const within = "in the chosen days";
   const tiles = [
     ["active_users", "Active users", "count", `on ${FORMATS.date(chosen.to)}`],
-    ["weekly_users", "Active in 7 days", "count", now.has_whole_week ? until : "not all 7 days are loaded"],
-    ["monthly_users", "Active in 30 days", "count", now.has_whole_month ? until : "not all 30 days are loaded"],
-    ["stickiness", "Stickiness", "rate", now.has_whole_month ? "of the month’s users come on a day" : "too high: not all 30 days are loaded"],
+    [
+      "weekly_users",
+      "Active in 7 days",
+      "count",
+      now.has_whole_week ? until : "not all 7 days are loaded",
+    ],
+    [
+      "monthly_users",
+      "Active in 30 days",
+      "count",
+      now.has_whole_month ? until : "not all 30 days are loaded",
+    ],
+    [
+      "stickiness",
+      "Stickiness",
+      "rate",
+      now.has_whole_month
+        ? "of the month’s users come on a day"
+        : "too high: not all 30 days are loaded",
+    ],
     ["new_users", "New users", "count", within],
     ["sessions", "Sessions", "count", within],
     ["frustrated_rate", "Sessions with trouble", "rate", within],
@@ -134,7 +151,9 @@ function change(now, before, format, length) {
   if (!before) return null;
   const difference = format === "rate" ? (now - before) * 100 : now / before - 1;
   const size =
-    format === "rate" ? `${tenth.format(Math.abs(difference))} points` : rate.format(Math.abs(difference));
+    format === "rate"
+      ? `${tenth.format(Math.abs(difference))} points`
+      : rate.format(Math.abs(difference));
   const sign = { 1: "▲ ", [-1]: "▼ " }[Math.sign(difference)] ?? "";
   return `${sign}${size} on the ${length} days before`;
 }
@@ -148,7 +167,11 @@ function choices(chart) {
 }
 
 async function draw(chart, project) {
-  const { table, picture = table, notes = [] } = VIEWS[chart.name](project, {
+  const {
+    table,
+    picture = table,
+    notes = [],
+  } = VIEWS[chart.name](project, {
     ...chosen,
     ...choices(chart),
   });
@@ -176,10 +199,11 @@ async function draw(chart, project) {
   await embedded;
 }
 
+const numeric = (format) => !["text", "date", "flag"].includes(format);
+
 function showTable(chart, figure) {
   const details = figure.querySelector("details");
   if (!details.open) return;
-  const numeric = (format) => !["text", "date", "flag"].includes(format);
   const body = chart.rows.map((row) =>
     element(
       "tr",
@@ -257,7 +281,9 @@ function fillChoices() {
     for (const { name, options } of chart.choices) {
       if (Object.keys(options).length) continue;
       const values = new Set(answers[chart.answer].map((row) => row[name]));
-      const made = [...values].sort().map((value) => element("option", { value, textContent: value }));
+      const made = [...values]
+        .sort()
+        .map((value) => element("option", { value, textContent: value }));
       at(`${chart.name}-${name}`).append(...made);
     }
   }

@@ -41,7 +41,7 @@ const FORMATS = {
 };
 
 function duration(seconds) {
-    const units = [
+  const units = [
     [86400, "d"],
     [3600, "h"],
     [60, "min"],
@@ -123,7 +123,9 @@ function longest(rows, what) {
     notes.push(`The first ${MOST_BARS} of ${named.length} ${what}; all are in the table.`);
   }
   if (named.length < rows.length) {
-    notes.push(`Only the top ${what} of three months are shown one by one; the table ends with the others together.`);
+    notes.push(
+      `Only the top ${what} of three months are shown one by one; the table ends with the others together.`,
+    );
   }
   return { picture, notes };
 }
@@ -144,6 +146,7 @@ const SIGNS = {
   "repeat clicks": "repeat_click_count",
 };
 
+// oxlint-disable-next-line no-unused-vars -- page.js shows them
 const VIEWS = {
   active_users({ active_users }, chosen) {
     const table = during(active_users, "active_date", chosen);
@@ -178,7 +181,10 @@ const VIEWS = {
         ...row,
         cumulative_rate: ratio(row.cumulative_user_count, row.active_user_count),
       }));
-    return { table: table.some((row) => row.active_user_count) ? table : [], notes: partial(rows, chosen) };
+    return {
+      table: table.some((row) => row.active_user_count) ? table : [],
+      notes: partial(rows, chosen),
+    };
   },
 
   // Everybody together only where the period is over for all of a cohort.
@@ -210,7 +216,9 @@ const VIEWS = {
       );
     const notes =
       cohorts.length > MOST_COHORTS
-        ? [`The last ${MOST_COHORTS} of ${cohorts.length} cohorts; “All” and the table have every one.`]
+        ? [
+            `The last ${MOST_COHORTS} of ${cohorts.length} cohorts; “All” and the table have every one.`,
+          ]
         : [];
     return {
       table: [...all, ...cells(cohorts)],
@@ -237,8 +245,11 @@ const VIEWS = {
     const rows = during(funnels, "entered_date", chosen)
       .filter((row) => row.funnel === chosen.funnel)
       .map((row) => ({ ...row, seconds: (row.average_seconds ?? 0) * row.user_count }));
-    const steps = sums(rows, ["step_number", "step"], ["user_count", "entered_user_count", "seconds"])
-      .sort((a, b) => a.step_number - b.step_number);
+    const steps = sums(
+      rows,
+      ["step_number", "step"],
+      ["user_count", "entered_user_count", "seconds"],
+    ).sort((a, b) => a.step_number - b.step_number);
     const table = steps.map((row, place) => ({
       ...row,
       place,
@@ -265,9 +276,7 @@ const VIEWS = {
       .map((row) => ({ ...row, label: row.event_type ?? "(no name)" }))
       .sort(
         (a, b) =>
-          b.user_count - a.user_count ||
-          b.event_count - a.event_count ||
-          compare(a.label, b.label),
+          b.user_count - a.user_count || b.event_count - a.event_count || compare(a.label, b.label),
       )
       .map((row) => ({
         ...row,
@@ -276,7 +285,8 @@ const VIEWS = {
     if (!table.length) return { table };
     const { picture, notes } = longest(table, "kinds of events");
     const kinds = table[0].event_type_count;
-    if (kinds > table.length) notes.push(`The ${table.length} most common of ${kinds} kinds of events.`);
+    if (kinds > table.length)
+      notes.push(`The ${table.length} most common of ${kinds} kinds of events.`);
     notes.unshift(`${chosen.period === "week" ? "Week" : "Month"} from ${FORMATS.date(last)}.`);
     return { table, picture, notes: [...notes, ...partial(table, chosen)] };
   },
@@ -391,6 +401,7 @@ function partial(rows, { period }) {
   const dates = new Set(rows.filter((row) => !row.is_complete).map((row) => row.date));
   if (!dates.size || !period) return [];
   const named = [...dates].sort().map(FORMATS.date);
-  const some = named.length > 3 ? `${named.length} ${period}s` : `The ${period} from ${named.join(", ")}`;
+  const some =
+    named.length > 3 ? `${named.length} ${period}s` : `The ${period} from ${named.join(", ")}`;
   return [`${some}: not all of it is loaded.`];
 }

@@ -5,9 +5,10 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Dialog, Page, sync_playwright
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 FLAGS = [
@@ -41,14 +42,19 @@ def chromium() -> Iterator[Browser]:
 
 
 @contextmanager
-def opened(browser: Browser, path: Path, **context: object) -> Iterator[Page]:
+def opened(browser: Browser, path: Path, **context: Any) -> Iterator[Page]:
     """The page, all drawn. Whatever it logs or asks a network for is a failure."""
     settings = {"viewport": {"width": 1280, "height": 900}, "locale": "en-GB"}
     tab = browser.new_context(**(settings | context)).new_page()
     told: list[str] = []
     tab.on("console", lambda message: told.append(f"{message.type}: {message.text}"))
     tab.on("pageerror", lambda error: told.append(str(error)))
-    tab.on("dialog", lambda dialog: (told.append(dialog.message), dialog.dismiss()))
+
+    def dismiss(dialog: Dialog) -> None:
+        told.append(dialog.message)
+        dialog.dismiss()
+
+    tab.on("dialog", dismiss)
     tab.on("request", lambda request: told.append(request.url))
     tab.goto(path.as_uri())
     drawn(tab)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from histories import Load, history
+from histories import HISTORIES, Load, history
 from histories import land as land_loads
 from warehouses import Warehouse, emulator, land, open_duckdb, open_snowflake
 
@@ -59,8 +59,6 @@ def sample(request: pytest.FixtureRequest) -> Warehouse:
     return request.getfixturevalue(f"sample_{request.param}")
 
 
-# Every key holds the project, so each project is a history of its own.
-HISTORIES = int(os.environ.get("MODEL_HISTORIES", "30"))
 SEED = int(os.environ.get("MODEL_SEED", "2"))
 LOADS = 4
 

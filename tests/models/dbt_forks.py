@@ -40,7 +40,7 @@ def in_a_fork(arguments: list[str], environment: dict[str, str], output: str) ->
         try:
             cli()
         except SystemExit as ended:
-            code = ended.code
+            code = int(ended.code or 0)
         except BaseException:
             traceback.print_exc()
         # The process ends as dbt's does, so that DuckDB writes what it has open; what
@@ -99,6 +99,7 @@ def run(
             "environment": environment,
             "output": output.name,
         }
+        assert process.stdout
         print(json.dumps(command), file=process.stdin, flush=True)
         code = int(process.stdout.readline())
         return subprocess.CompletedProcess(arguments, code, output.read())

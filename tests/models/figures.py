@@ -5,6 +5,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from typing import Any
 
 Rows = Callable[[str], list[tuple]]
 
@@ -24,7 +25,7 @@ NUMBER = {
 }
 
 
-def compute(target: str, rows: Rows) -> dict[str, object]:
+def compute(target: str, rows: Rows) -> dict[str, Any]:
     """All figures, in the form of `truth.json` (but for `range`)."""
     return {
         "files": files(rows),
@@ -49,11 +50,11 @@ def one(rows: Rows, query: str) -> tuple:
     return row
 
 
-def named(columns: str, values: Iterable[object]) -> dict[str, object]:
+def named(columns: str, values: Iterable[Any]) -> dict[str, Any]:
     return dict(zip(columns.split(), values, strict=True))
 
 
-def files(rows: Rows) -> dict[str, object]:
+def files(rows: Rows) -> dict[str, Any]:
     count, gz_bytes = one(rows, f"select count(*), sum(byte_count) from {FILES}")
     hours = rows(f"""
         select left(upload_hour_started_at::varchar, 13), status, file_count
@@ -76,7 +77,7 @@ def files(rows: Rows) -> dict[str, object]:
     }
 
 
-def row_counts(rows: Rows) -> dict[str, object]:
+def row_counts(rows: Rows) -> dict[str, Any]:
     def counts(column: str, table: str) -> dict[str, int]:
         return dict(rows(f"select {column}, count(*) from {table} group by 1"))
 
@@ -139,7 +140,7 @@ def row_counts(rows: Rows) -> dict[str, object]:
     }
 
 
-def late(rows: Rows) -> dict[str, object]:
+def late(rows: Rows) -> dict[str, Any]:
     names = (
         "dedup_event_day_before_upload_day dedup_event_day_before_range"
         " dedup_event_after_upload dedup_over_24h_late oldest_event_time"
@@ -170,7 +171,7 @@ def late(rows: Rows) -> dict[str, object]:
     }
 
 
-def ids(rows: Rows) -> dict[str, object]:
+def ids(rows: Rows) -> dict[str, Any]:
     amplitude_ids, devices, users, userish, outside = one(
         rows,
         f"""
@@ -205,7 +206,7 @@ def ids(rows: Rows) -> dict[str, object]:
     }
 
 
-def sessions(rows: Rows, who: str) -> dict[str, object]:
+def sessions(rows: Rows, who: str) -> dict[str, Any]:
     found = f"""
         with sessions as (
             select
@@ -251,12 +252,12 @@ REPEAT_TOTALS = """
 """
 
 
-def repeat(rows: Rows) -> dict[str, object]:
-    def of_mart(condition: str) -> dict[str, object]:
+def repeat(rows: Rows) -> dict[str, Any]:
+    def of_mart(condition: str) -> dict[str, Any]:
         query = f"select {REPEAT_TOTALS} from {REPEATED} where {condition}"
         return named(REPEAT_NAMES, one(rows, query))
 
-    def of_events(keys: str, condition: str, events: str = STAGED) -> dict[str, object]:
+    def of_events(keys: str, condition: str, events: str = STAGED) -> dict[str, Any]:
         query = f"""
             with repeated as (
                 select
@@ -311,7 +312,7 @@ def repeat(rows: Rows) -> dict[str, object]:
     }
 
 
-def repeat_groups(rows: Rows) -> list[dict[str, object]]:
+def repeat_groups(rows: Rows) -> list[dict[str, Any]]:
     """The mart's rows, by what Amplitude calls the user and the session."""
     names = (
         "amplitude_id session_id event_type element page events avg_gap_s duration_s"
@@ -332,7 +333,7 @@ def repeat_groups(rows: Rows) -> list[dict[str, object]]:
     return [named(names, row) for row in found]
 
 
-def activity(rows: Rows, who: str) -> dict[str, object]:
+def activity(rows: Rows, who: str) -> dict[str, Any]:
     days = rows(f"""
         select
             {who},
@@ -357,7 +358,7 @@ def activity(rows: Rows, who: str) -> dict[str, object]:
             active_in_session[day].add(user)
         first_seen[user] = min(day, first_seen.get(user, day))
     cohorts = {day: {u for u in first_seen if first_seen[u] == day} for day in in_range}
-    retention = {
+    retention: dict[str, Any] = {
         day: {
             "new_users": len(cohorts[day]),
             "active_on_day_k": {
@@ -393,7 +394,7 @@ def activity(rows: Rows, who: str) -> dict[str, object]:
     }
 
 
-def revenue(target: str, rows: Rows) -> dict[str, object]:
+def revenue(target: str, rows: Rows) -> dict[str, Any]:
     number = NUMBER[target].format
     count, total = one(
         rows,

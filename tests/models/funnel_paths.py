@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from statistics import mean, median
+from typing import Any
 
-Funnel = dict[str, object]
+Funnel = dict[str, Any]
 Path = list[datetime]
 
 
@@ -25,7 +26,7 @@ class Event:
 
 
 def is_step(event: Event, step: Funnel) -> bool:
-    def is_one_of(value: object, wanted: object) -> bool:
+    def is_one_of(value: Any, wanted: Any) -> bool:
         return value in (wanted if isinstance(wanted, list) else [wanted])
 
     properties = dict(event.properties)

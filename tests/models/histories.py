@@ -12,13 +12,18 @@ valid.
 import gzip
 import hashlib
 import json
+import os
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import pairwise
 from pathlib import Path
 from random import Random
+from typing import Any
+
+# Every key holds the project, so each project is a history of its own.
+HISTORIES = int(os.environ.get("MODEL_HISTORIES", "30"))
 
 START = datetime(2026, 1, 30, 22)
 AHEAD = timedelta(days=36_500)
@@ -72,7 +77,7 @@ ODD_TIMES = [
 ]
 # Lines that the ingest takes for objects, and that are not JSON.
 BROKEN = ["{not JSON}", '{"uuid": "cut", "event_type": "Se}', "{}}"]
-Row = dict[str, object]
+Row = dict[str, Any]
 
 
 @dataclass
@@ -82,7 +87,7 @@ class Export:
     project: str
     hour: datetime
     exported_at: datetime
-    files: list[list[Row | str]]
+    files: Sequence[Sequence[Row | str]]
     form: str = "json.gz"
     # Of an hour without files.
     status: str = "empty"
@@ -108,7 +113,7 @@ class Export:
         return found
 
     def ledger_line(self) -> Row:
-        files = [
+        files: list[Row] = [
             {
                 "key": key,
                 "member": f"{self.project}_{self.hour:%Y-%m-%d}_{self.hour.hour}#0",
@@ -149,7 +154,7 @@ class Load:
     def land(self, landing: Path) -> None:
         for key, data in self.objects:
             write(landing / key, data)
-        lines = defaultdict(lambda: defaultdict(list))
+        lines: dict = defaultdict(lambda: defaultdict(list))
         for export in self.ledger:
             day = f"{export.project}/{export.hour:%Y-%m-%d}"
             lines[day][export.exported_at].append(export.ledger_line())
@@ -270,7 +275,9 @@ def purchases(random: Random, project: str, rows: list[Row]) -> Iterator[Export]
                 key: f"{datetime.fromisoformat(row[key]) + later:%F %T.%f}"
                 for key in times
             }
-            amount = random.choice([{"$price": 1, "$quantity": 2}, {"$revenue": 2.5}])
+            amount: Row = random.choice(
+                [{"$price": 1, "$quantity": 2}, {"$revenue": 2.5}]
+            )
             purchase = {
                 "uuid": f"{row['uuid']}-{kind}-{number}",
                 "$insert_id": f"{kind}-{number}",
@@ -350,7 +357,7 @@ def with_repeats(random: Random, rows: list[Row]) -> list[Row]:
 def exports(random: Random, project: str, rows: list[Row]) -> Iterator[Export]:
     """The exports of every hour, some of them again: with other rows, or in the other
     format."""
-    hours = defaultdict(list)
+    hours: dict[datetime, list[Row | str]] = defaultdict(list)
     for row in rows:
         uploaded = datetime.fromisoformat(row["server_upload_time"] or str(START))
         hour = uploaded.replace(minute=0, second=0, microsecond=0)
@@ -385,7 +392,7 @@ def dated(random: Random, export: Export) -> Export:
 def odd(random: Random, row: Row) -> Row:
     """The row with something that odd clients send, or another form of the same."""
     number, other_number = random.choice(NUMBERS), random.choice(NUMBERS)
-    earned = random.choice(
+    earned: Row = random.choice(
         [
             {random.choice(["$price", "$quantity", "$revenue"]): number},
             {"$price": number, "$quantity": other_number},
@@ -417,7 +424,7 @@ def odd(random: Random, row: Row) -> Row:
     )
 
 
-def forms_of(time: datetime) -> list[object]:
+def forms_of(time: datetime) -> list[Any]:
     """Other forms of a time, some of them shorter."""
     utc = time.replace(tzinfo=UTC)
     milliseconds = int(utc.timestamp() * 1000)

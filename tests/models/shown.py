@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
+from typing import Any
 
 import duckdb
 from warehouses import Warehouse
@@ -33,7 +34,7 @@ def rounded(value: float, step: str) -> Decimal:
     return Decimal(repr(value)).quantize(Decimal(step), ROUND_HALF_UP)
 
 
-def plain(value: object) -> str:
+def plain(value: Any) -> str:
     return "–" if value in (None, "") else str(value)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import sqlglot
 from sqlfluff.core import FluffConfig, Linter
@@ -59,8 +60,10 @@ SENT = re.compile(r"\]: On (?P<node>[\w.-]+): (?P<sql>.*)", re.DOTALL)
 STAMP = re.compile(r"^\d\d:\d\d:\d\d\.\d+ \[", re.MULTILINE)
 COMMENT = re.compile(r"/\* \{.*?\} \*/|/\*\s.*?\*/", re.DOTALL)
 
-COMPARISONS = (exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE)
-COMPARISONS += (exp.NullSafeEQ, exp.NullSafeNEQ)
+COMPARISONS = (
+    *(exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE),
+    *(exp.NullSafeEQ, exp.NullSafeNEQ),
+)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ class Reader:
 
     def __init__(self, raw: dict, *, with_sqlfluff: bool = True) -> None:
         self.schema = MappingSchema(raw, dialect="snowflake")
-        overrides = {"dialect": "snowflake", "rules": "none"}
+        overrides: Any = {"dialect": "snowflake", "rules": "none"}
         self._with_sqlfluff = with_sqlfluff
         self._linter = Linter(config=FluffConfig(overrides=overrides))
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 from histories import land
@@ -62,6 +63,7 @@ def running(warehouse: Warehouse, *arguments: str) -> Iterator[subprocess.Popen]
 
 
 def read_until(process: subprocess.Popen, text: str) -> None:
+    assert process.stdout
     for line in process.stdout:
         if text in line:
             return
@@ -80,7 +82,7 @@ def stop(process: subprocess.Popen) -> None:
     os.waitpid(process.pid, os.WUNTRACED)
 
 
-def holder(warehouse: Warehouse) -> object:
+def holder(warehouse: Warehouse) -> Any:
     return warehouse.value(f"select build from {LOCK}")
 
 
@@ -206,7 +208,8 @@ def test_of_many_that_take_an_ended_lease_at_once_one_wins(on_emulator):
             cursor = connection.cursor()
             cursor.execute("use database analytics")
             cursor.execute(taken[-1].replace(invocation, build))
-            return cursor.execute(f"select build from {LOCK}").fetchone() == (build,)
+            cursor.execute(f"select build from {LOCK}")
+            return cursor.fetchone() == (build,)
 
     with ThreadPoolExecutor(8) as pool:
         won = list(pool.map(take, "abcdefgh"))

@@ -5,6 +5,7 @@ import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 import reference
@@ -117,7 +118,7 @@ def on_duckdb(landing, tmp_path_factory) -> Warehouse:
     return warehouse
 
 
-def by(rows: list[tuple]) -> dict[tuple, object]:
+def by(rows: list[tuple]) -> dict[tuple, Any]:
     """The last column by the others."""
     return {row[:-1]: row[-1] for row in rows}
 

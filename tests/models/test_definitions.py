@@ -5,6 +5,7 @@ import json
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -56,13 +57,13 @@ def edit(warehouse: Warehouse, path: str, old: str, new: str) -> None:
 
 def rebuilt(output: str) -> dict[str, str]:
     """What dbt said it rebuilds and why; downstream models are only counted."""
-    found = {}
+    found: dict[str, str] = {}
     for names, reason in re.findall(r"Rebuilding ([\w, ]+) \(([^)]*)\)", output):
         found |= dict.fromkeys(names.split(", "), reason)
     return found
 
 
-def run(warehouse: Warehouse, **variables: object) -> str:
+def run(warehouse: Warehouse, **variables: Any) -> str:
     """`dbt build` without tests."""
     given = ["--vars", json.dumps(variables)] if variables else []
     return warehouse.dbt(
@@ -70,7 +71,7 @@ def run(warehouse: Warehouse, **variables: object) -> str:
     )
 
 
-def assert_equal_to_a_full_refresh(warehouse: Warehouse, **variables: object) -> None:
+def assert_equal_to_a_full_refresh(warehouse: Warehouse, **variables: Any) -> None:
     contents = all_contents(warehouse)
     given = ["--vars", json.dumps(variables)] if variables else []
     warehouse.run("--full-refresh", *given)
@@ -164,7 +165,7 @@ def test_comments_white_space_and_descriptions_are_no_change(warehouse):
     assert len(built) <= 2, built
 
 
-def refused(warehouse: Warehouse, **variables: object) -> str:
+def refused(warehouse: Warehouse, **variables: Any) -> str:
     """What dbt says when it may not rebuild what changed."""
     with pytest.raises(AssertionError) as stopped:
         run(warehouse, **variables, rebuild_changed_models=False)

@@ -4,6 +4,7 @@ import gzip
 import json
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from histories import Export, Load, Row
@@ -22,9 +23,7 @@ with gzip.open(SAMPLE) as lines:
     KEYS = json.loads(lines.readline()).keys()
 
 
-def rows(
-    project: int, count: int, hour: datetime = HOUR, **fields: object
-) -> list[Row]:
+def rows(project: int, count: int, hour: datetime = HOUR, **fields: Any) -> list[Row]:
     """Rows as Amplitude exports them, with the fields given in place of the usual."""
     return [
         dict.fromkeys(KEYS)

@@ -32,7 +32,7 @@ A_V = {"event_type": "A", "properties": {"k": "v"}}
 A_VW = {"event_type": "A", "properties": {"k": ["v", "w"]}}
 B_V = {"event_type": "B", "properties": {"k": "v"}}
 A_B = {"event_type": ["A", "B"]}
-STEPS = {
+STEPS: dict[str, list[dict]] = {
     "abc": [A, B, C],
     "aba": [A, B, A],
     "aa_v": [A, A_V],
@@ -123,7 +123,7 @@ def hand_written() -> dict[Source, str]:
 
 def published() -> dict[Source, str]:
     """The channel of each of Google's sources: as a site, as a tag, and paid for."""
-    found = {}
+    found: dict[Source, str] = {}
     for row in table("ga4_sources.csv"):
         source, channel = row["source"], ORGANIC[row["category"]]
         if source not in MAIL:
@@ -159,7 +159,8 @@ def cases() -> list[list[Event]]:
 def landing(cases, tmp_path_factory) -> Path:
     """The cases, landed as one export of each project."""
     landing = tmp_path_factory.mktemp("cases") / "landing"
-    rows = defaultdict(list) | {CHANNELS_PROJECT: channel_rows()}
+    rows: dict[str, list] = defaultdict(list)
+    rows[CHANNELS_PROJECT] = channel_rows()
     for number, case in enumerate(cases):
         project = PROJECTS[number % len(PROJECTS)]
         rows[project] += rows_of(case, number, project)

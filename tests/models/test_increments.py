@@ -12,8 +12,7 @@ from random import Random
 import duckdb
 import pytest
 import reference
-from conftest import HISTORIES
-from histories import Load, land
+from histories import HISTORIES, Load, land
 from warehouses import (
     REPOSITORY,
     Warehouse,

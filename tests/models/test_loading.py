@@ -6,6 +6,7 @@ import shutil
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -36,7 +37,7 @@ WITHOUT_ANALYSES = ("--exclude", "tag:analyses")
 STAGING = ("--select", "+path:models/staging", "--indirect-selection", "buildable")
 
 
-def event(number: int, **fields: object) -> dict[str, object]:
+def event(number: int, **fields: Any) -> dict[str, Any]:
     """A row of the export, with the fields given in place of the usual ones."""
     time = datetime.fromisoformat(DAY) + timedelta(seconds=number)
     return {
@@ -99,7 +100,7 @@ ELEMENTS = {
     "number": None,
     "object": None,
 }
-ODD_FIELDS = [
+ODD_FIELDS: list[dict] = [
     {"session_id": 10**30},
     {"session_id": 0},
     {"session_id": "many"},

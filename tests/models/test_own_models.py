@@ -17,7 +17,9 @@ README = (REPOSITORY / "dbt/own/README.md").read_text()
 def example(name: str) -> str:
     """The code that the page gives for the file of that name."""
     _, _, rest = README.partition(f"`dbt/own/{name}`:")
-    return re.search(r"```\w+\n(.*?)```", rest, re.DOTALL)[1]
+    found = re.search(r"```\w+\n(.*?)```", rest, re.DOTALL)
+    assert found, name
+    return found[1]
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
 import duckdb
 import pytest
@@ -35,7 +36,7 @@ READ_THE_LANDING = {"base_amplitude__events", "base_amplitude__ledger_lines"}
 
 
 class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *arguments: object) -> None:
+    def log_message(self, *arguments: Any) -> None:
         """Print nothing."""
 
 

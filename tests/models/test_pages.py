@@ -1,6 +1,7 @@
 """The pages on the marts are true: each query gives what its page shows."""
 
 import re
+from typing import Any
 
 import pytest
 from warehouses import REPOSITORY
@@ -11,7 +12,7 @@ PAGES = sorted(REPOSITORY.glob("docs/marts/amplitude__*.md"))
 EXAMPLE = re.compile(r"## Example\n\n```sql\n(.+?)\n```\n\n(\|.+\|)\n\|[-|]+\|\n", re.S)
 
 
-def text(value: object) -> str:
+def text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, bool):

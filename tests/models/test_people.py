@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from histories import Export, Load
@@ -33,7 +34,7 @@ EXAMPLES = {
 }
 
 
-def row(project: int, number: int, time: datetime, **fields: object) -> dict:
+def row(project: int, number: int, time: datetime, **fields: Any) -> dict:
     stamp = f"{time:%F %T.%f}"
     return {
         "app": project,
@@ -74,7 +75,7 @@ def example_rows(project: int, events: str) -> list[dict]:
 HAND = len(EXAMPLES) + 1
 
 
-def hand_rows(number: int, time: str, session: int, **fields: object) -> dict:
+def hand_rows(number: int, time: str, session: int, **fields: Any) -> dict:
     return row(HAND, number, datetime.fromisoformat(f"2026-{time}"), **fields) | {
         "session_id": session
     }

@@ -40,7 +40,9 @@ def make_report(warehouse: Warehouse, folder: Path, **settings: str) -> Path:
 def held(page: Path, name: str) -> dict:
     """What a page holds: `settings` or `answers`."""
     pattern = rf'<script type="application/json" id="{name}">(.*?)</script>'
-    return json.loads(re.search(pattern, page.read_text())[1])
+    found = re.search(pattern, page.read_text())
+    assert found, name
+    return json.loads(found[1])
 
 
 @pytest.fixture(scope="module")

@@ -26,9 +26,14 @@ AMOUNT, UNVERIFIED, VERIFIED = (
 def event(
     project: int, number: int, time: str, session: int, event_type: str, **fields
 ) -> dict:
-    time = datetime.fromisoformat(f"2026-{time}")
+    occurred_at = datetime.fromisoformat(f"2026-{time}")
     return row(
-        project, number, time, session_id=session, event_type=event_type, **fields
+        project,
+        number,
+        occurred_at,
+        session_id=session,
+        event_type=event_type,
+        **fields,
     )
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pytest
@@ -32,23 +33,23 @@ pytestmark = pytest.mark.xdist_group("settings")
 SEARCH = {"name": "Search", "event_type": "Search Performed"}
 
 
-def funnel(**changes: object) -> dict[str, object]:
+def funnel(**changes: Any) -> dict[str, Any]:
     """A funnel that is right but for the changes."""
     return {"order": "this", "window_hours": 24, "steps": [SEARCH]} | changes
 
 
-def funnels(**changes: object) -> dict[str, object]:
+def funnels(**changes: Any) -> dict[str, Any]:
     return {"shop": funnel(**changes)}
 
 
-def one_step(**changes: object) -> dict[str, object]:
+def one_step(**changes: Any) -> dict[str, Any]:
     return funnels(steps=[SEARCH | changes])
 
 
 NO_NAMES = ["", 1, "my-table", '"events"', "a.b", "x; --"]
 
 # Values of each variable that are right, and values that are not.
-RIGHT = {
+RIGHT: dict[str, list] = {
     "duplicate_window_days": [None, 0, 7, 0.5],
     "stitch_anonymous_users": [True, False],
     "use_merges": [True, False],
@@ -113,7 +114,7 @@ RIGHT = {
     ],
 }
 NUMBERS = [True, "7", [7], {}, -1, 10001, float("inf"), float("nan")]
-WRONG = {
+WRONG: dict[str, list] = {
     "duplicate_window_days": NUMBERS,
     "stitch_anonymous_users": ["false", "no", 0, None, []],
     "use_merges": ["true", 1, None],
@@ -259,7 +260,7 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
     return open_duckdb(folder / "landing", folder)
 
 
-def variables(values: dict[str, object]) -> tuple[str, str]:
+def variables(values: dict[str, Any]) -> tuple[str, str]:
     return "--vars", json.dumps(values)
 
 

@@ -3,6 +3,7 @@
 import csv
 import json
 from pathlib import Path
+from typing import Any
 
 import figures
 import pytest
@@ -148,9 +149,9 @@ def test_a_login_splits_no_session_and_bots_have_none(sample, unstitched):
         assert sample.value(query) == unstitched.value(query) - difference
 
 
-def flat(figures: dict, prefix: str = "") -> dict[str, object]:
+def flat(figures: dict, prefix: str = "") -> dict[str, Any]:
     """Nested figures by their path, for one comparison that names what differs."""
-    found: dict[str, object] = {}
+    found: dict[str, Any] = {}
     for name, value in figures.items():
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{name} / ")

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import dbt_forks
 import duckdb
@@ -120,6 +121,7 @@ class Warehouse:
                 text=True,
             ) as run,
         ):
+            assert run.stdout
             made = (x for x in run.stdout if " OK created " in x and model in x)
             for _ in islice(made, after):
                 pass
@@ -168,11 +170,11 @@ class Warehouse:
         _, rows = self.ask(query)
         return [tuple(plain(value) for value in row) for row in rows]
 
-    def value(self, query: str) -> object:
+    def value(self, query: str) -> Any:
         ((value,),) = self.rows(query)
         return value
 
-    def table(self, name: str) -> list[dict[str, object]]:
+    def table(self, name: str) -> list[dict[str, Any]]:
         """The rows of a table, each with its values by lower-case column."""
         columns, rows = self.ask(f"select * from {name}")
         names = [column.lower() for column in columns]
@@ -182,7 +184,7 @@ class Warehouse:
         ]
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """The value as both targets would give it."""
     if isinstance(value, Decimal):
         value = int(value) if value == value.to_integral_value() else float(value)

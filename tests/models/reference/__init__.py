@@ -9,7 +9,7 @@ import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
@@ -49,7 +49,7 @@ NOT_COMPARED = SURROGATE_KEYS | WORKING_COLUMNS
 def marts(
     landing: Path,
     settings: dict | None = None,
-    merges: Iterable[tuple[str, object, object]] = (),
+    merges: Iterable[tuple[str, Any, Any]] = (),
     project: Path = PROJECT,
 ) -> dict[str, list[dict]]:
     """The rows of every mart.
@@ -110,7 +110,7 @@ def marts(
 def differences(
     warehouse: "Warehouse",
     settings: dict | None = None,
-    merges: Iterable[tuple[str, object, object]] = (),
+    merges: Iterable[tuple[str, Any, Any]] = (),
     expected: dict[str, list[dict]] | None = None,
 ) -> dict[str, tuple[list[str], list[str]]]:
     """By mart: the rows only in the warehouse, and those only in the reference."""
@@ -131,7 +131,7 @@ def differences(
 def as_texts(rows: list[dict]) -> Counter[str]:
     from warehouses import plain
 
-    def comparable(value: object) -> object:
+    def comparable(value: Any) -> Any:
         if isinstance(value, dict | list):
             return json.dumps(value, sort_keys=True)
         value = plain(value)

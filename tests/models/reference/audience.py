@@ -2,6 +2,7 @@
 
 from collections import Counter
 from datetime import timedelta
+from typing import Any
 
 from .calendar import PERIODS, Calendar
 from .people import grouped, rate
@@ -43,7 +44,7 @@ def active_users(
             if row["project_id"] == project_id and row["first_seen_date"]
         )
 
-        def active(day: object, length: int) -> int:
+        def active(day: Any, length: int) -> int:
             window = {day - at * DAY for at in range(length)}
             return sum(bool(own & window) for own in of_users.values())  # noqa: B023
 
@@ -52,7 +53,7 @@ def active_users(
             daily, weekly, monthly = (active(day, length) for length in (1, 7, 30))
             if period.is_before:
                 daily = sum(min(own) <= day for own in of_users.values())
-                weekly = monthly = None
+                weekly = monthly = None  # type: ignore[assignment]
             found.append(
                 {
                     "project_id": project_id,
@@ -229,7 +230,7 @@ def lifecycle(
             periods = calendar.real(kind)
             for at, period in enumerate(periods):
                 before = periods[at - 1] if at else None
-                states = Counter()
+                states: Counter = Counter()
                 for user, own in of_users.items():
                     is_active = any(period.start <= day <= period.end for day in own)
                     was_active = before is not None and any(

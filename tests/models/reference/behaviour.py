@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Iterator
 from datetime import datetime, timedelta
+from typing import Any
 
 from .calendar import Calendar
 from .landed import text
@@ -89,7 +90,9 @@ def journeys(counted: list[dict], settings: dict) -> list[dict]:
 
 def masked(text: str | None, settings: dict) -> str | None:
     """The text without the personal data that `masking_rules` describe."""
-    for rule in settings["masking_rules"] if text else []:
+    if not text:
+        return text
+    for rule in settings["masking_rules"]:
         pattern = rule["pattern"].replace("[:space:]", r"\t\n\v\f\r ")
         text = re.sub(pattern, rule["mask"], text)
     return text
@@ -217,7 +220,7 @@ def pages(counted: list[dict], frustrated: list[dict], settings: dict) -> list[d
     return found
 
 
-def as_texts(values: object) -> set[str]:
+def as_texts(values: Any) -> set[str]:
     values = values if isinstance(values, list) else [values]
     return {str(value) for value in values}
 
@@ -304,7 +307,7 @@ def furthest(path: Path) -> tuple:
 def funnels(
     calendars: dict[str, Calendar], counted: list[dict], settings: dict
 ) -> list[dict]:
-    found = []
+    found: list[dict] = []
     by_user = grouped(
         (event for event in counted if event["user_id"] and event["occurred_at"]),
         lambda event: (event["project_id"], event["user_id"]),
@@ -315,7 +318,7 @@ def funnels(
         days: dict[tuple, list[Path]] = {}
         for (project_id, _), own in by_user.items():
             moments = moments_of(own, funnel["steps"])
-            best: dict[object, Path] = {}
+            best: dict[Any, Path] = {}
             for start, (began_at, _) in enumerate(moments):
                 within = [one for one in moments if one[0] - began_at <= window]
                 path = search(within, start, len(funnel["steps"]))
@@ -331,7 +334,7 @@ def funnels(
 
 
 def funnel_rows(
-    calendar: Calendar, name: str, funnel: dict, day: object, paths: list[Path]
+    calendar: Calendar, name: str, funnel: dict, day: Any, paths: list[Path]
 ) -> Iterator[dict]:
     window_days = math.ceil(funnel["window_hours"] / 24)
     previous_count = len(paths)

@@ -3,6 +3,7 @@
 import json
 import re
 from functools import cache
+from typing import Any
 
 from .staged import seed
 
@@ -43,7 +44,7 @@ def category(host: str, added: str) -> str | None:
     return max(found)[-1] if found else None
 
 
-def channel(source: dict[str, str | None], settings: dict) -> str:
+def channel(source: dict[str, Any], settings: dict) -> str:
     click_id = {
         row["parameter"]: row
         for row in rows("channel_click_ids")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 EPOCH = datetime(1970, 1, 1)
 NUMBER_LIMIT = 1e15
@@ -159,7 +160,7 @@ def parsed(line: str) -> dict | None:
     return whole_characters(found) if HALF.search(line) else found
 
 
-def whole_characters(value: object) -> object:
+def whole_characters(value: Any) -> Any:
     if isinstance(value, str):
         return re.sub("[\ud800-\udfff]", "\ufffd", value)
     if isinstance(value, list):
@@ -171,24 +172,24 @@ def whole_characters(value: object) -> object:
     return value
 
 
-def text(value: object) -> str | None:
+def text(value: Any) -> str | None:
     if value is None or isinstance(value, str):
         return value
     return json.dumps(value)
 
 
-def string(value: object) -> str | None:
+def string(value: Any) -> str | None:
     """A property that is a string and not empty."""
     return value if isinstance(value, str) and value else None
 
 
-def objects(value: object) -> object:
+def objects(value: Any) -> Any:
     """The value, as JSON if it is not what it should be."""
     is_scalar = value is not None and not isinstance(value, dict | list)
     return json.dumps(value) if is_scalar else value
 
 
-def number(value: object) -> float | None:
+def number(value: Any) -> float | None:
     """A number in plain or scientific notation, below 10^15."""
     found = text(value)
     if found is None or not PLAIN_NUMBER.fullmatch(found):
@@ -197,7 +198,7 @@ def number(value: object) -> float | None:
     return result if abs(result) < NUMBER_LIMIT else None
 
 
-def whole_number(value: object) -> int | None:
+def whole_number(value: Any) -> int | None:
     """A number of up to 18 characters, or one below 10^15 that is whole."""
     found = text(value)
     if found is not None and re.fullmatch(r"-?[0-9]+", found) and len(found) <= 18:
@@ -206,7 +207,7 @@ def whole_number(value: object) -> int | None:
     return int(result) if result is not None and result.is_integer() else None
 
 
-def moment(value: object) -> datetime | None:
+def moment(value: Any) -> datetime | None:
     """A UTC time of the years 1 to 9999: ISO 8601, or milliseconds since 1970 of 13
     digits."""
     found = text(value)
@@ -250,7 +251,9 @@ def read_rows(landing: Path) -> Iterator[dict]:
 def typed(file: File, row_number: int, exported: dict | None) -> dict:
     is_parsed = exported is not None
     exported = exported or {}
-    row = {name: text(exported.get(field)) for name, field in TEXTS.items()}
+    row: dict[str, Any] = {
+        name: text(exported.get(field)) for name, field in TEXTS.items()
+    }
     row |= {name: row[name] or None for name in NEVER_EMPTY}
     properties = exported.get("event_properties")
     properties = properties if isinstance(properties, dict) else {}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from datetime import timedelta
 from fractions import Fraction
 from itertools import pairwise
+from typing import Any
 
 from .staged import (
     NO_TIME,
@@ -127,15 +128,15 @@ def last(rows: Iterable[dict], order: str) -> dict:
     return max(rows, key=lambda row: row[order], default={})
 
 
-def least(values: Iterable, default: object = None) -> object:
+def least(values: Iterable, default: Any = None) -> Any:
     return min((value for value in values if value is not None), default=default)
 
 
-def greatest(values: Iterable) -> object:
+def greatest(values: Iterable) -> Any:
     return max((value for value in values if value is not None), default=None)
 
 
-def median(values: list[int]) -> Fraction | None:
+def median(values: list[int]) -> Any:
     values = sorted(values)
     half = len(values) // 2
     if not values:
@@ -196,8 +197,8 @@ def sessions(counted: list[dict], settings: dict) -> list[dict]:
         )
         previous = None
         for number, row in enumerate(own, 1):
-            ended_at = previous and previous["ended_at"]
-            pause = (
+            ended_at: Any = previous and previous["ended_at"]
+            pause: int | None = (
                 microseconds(ended_at, row["started_at"])
                 if ended_at and row["started_at"]
                 else None
@@ -418,7 +419,7 @@ def repeat_clicks(repeated: dict[tuple, list[dict]]) -> list[dict]:
     return found
 
 
-def start_of(period: str, day: object) -> object:
+def start_of(period: str, day: Any) -> Any:
     """First day of the day's week (from Monday) or month."""
     if period == "week":
         return day - timedelta(days=day.weekday())

@@ -172,7 +172,9 @@ def attribution(
         ),
         lambda row: (row["project_id"], row["user_id"]),
     )
-    results = [("session", row, row["first_occurred_at"], None) for row in sessions]
+    results: list[tuple] = [
+        ("session", row, row["first_occurred_at"], None) for row in sessions
+    ]
     results += [("new_user", row, row["first_seen_at"], None) for row in people]
     results += [
         ("revenue", event, event["occurred_at"], event)

@@ -6,10 +6,11 @@ import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import zip_longest
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from .landed import EPOCH, LedgerLine
@@ -35,7 +36,7 @@ def seconds(start: datetime, end: datetime) -> int:
     ).seconds
 
 
-def reporting_date(time: datetime | None, settings: dict) -> date | None:
+def reporting_date(time: datetime | None, settings: dict) -> Any:
     if time is None:
         return None
     zone = ZoneInfo(settings["reporting_timezone"])
@@ -47,7 +48,7 @@ def hash_number(value: str) -> int:
     return int(hashlib.md5(value.encode()).hexdigest()[16:], 16)
 
 
-def surrogate_key(*parts: object) -> str:
+def surrogate_key(*parts: Any) -> str:
     """A key of the tables, as dbt_utils makes it."""
     texts = [
         "_dbt_utils_surrogate_key_null_" if part is None else str(part)
@@ -127,7 +128,7 @@ def removal_reasons(
 
     seen = set()
     for row in left():
-        key = (row["project_id"], row["uuid"])
+        key: tuple = (row["project_id"], row["uuid"])
         if row["uuid"] and key in seen:
             reasons[row["landed_row_id"]] = "same_uuid"
         seen.add(key)
@@ -282,7 +283,7 @@ def protect(event: dict, settings: dict) -> None:
             event[column] = rest | hashed
 
 
-def as_text(value: object) -> str:
+def as_text(value: Any) -> str:
     if isinstance(value, str):
         return value
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
@@ -325,10 +326,11 @@ def count_purchases_once(events: list[dict]) -> None:
 
 def sides(moment: list[dict]) -> list[list[dict]]:
     """The events by kind, those first for which a better kind has the same amount."""
-    amounts = [Counter() for _ in REVENUE_EVENTS]
+    amounts: list[Counter] = [Counter() for _ in REVENUE_EVENTS]
     found = []
     for rank, kind in enumerate(REVENUE_EVENTS):
-        own, others = [], []
+        own: list = []
+        others: list = []
         for event in moment:
             if event["event_type"] == kind:
                 amount = round(event["revenue"], 9)
