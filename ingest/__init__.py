@@ -1,9 +1,11 @@
 """Land Amplitude's exported events as JSON files in S3 or a folder.
 
-The way of an hour: `windows` says which hours to ask for, `export` asks, `archive`
-reads the zip while it arrives, each member waits in a `room` until `members` has proven
-it whole and `landing` keeps it, `ledger` records the hour, and `run` leads them;
-`progress` shows how far it is.
+The way of an hour: `run` takes a window of hours from `pending`, which knows how long
+one may be, and asks `answers` for it. There `export` sends the request, `archive` reads
+the zip while it arrives, and each member waits in a `room` until `members` has proven
+it whole and `landing` has put it there. Then `run` adds the hour to the `ledger`.
+`erased_events` keeps events of erased persons from landing again, `progress` shows how
+far it is.
 `clock` knows Amplitude's time, `waiting` limits how long an answer may take, `network`
 checks proxies and certificates. `verify` checks what has landed; `summary` and
 `calendar` report.

@@ -11,20 +11,16 @@ from dotenv import load_dotenv
 from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ingest import logs
+from ingest.answers import MOST_REQUESTS_AT_ONCE, Options
 from ingest.calendar import calendar
 from ingest.clock import WrongClock, difference
 from ingest.erasures import read_erased
-from ingest.export import NotAnExportApi, Refused, Unreachable
+from ingest.export import NotAnExportApi, Outage, Refused, Unreachable
 from ingest.landing import Landing, LandingError, open_landing
 from ingest.ledger import Ledger, projects_of
+from ingest.pending import LONGEST_WINDOW_HOURS
 from ingest.room import HoldError
-from ingest.run import (
-    LONGEST_WINDOW_HOURS,
-    MOST_REQUESTS_AT_ONCE,
-    Options,
-    Outage,
-    Run,
-)
+from ingest.run import Run
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary, add_to_run_page
 from ingest.verify import verify

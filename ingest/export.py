@@ -76,6 +76,10 @@ class Interrupted(Exception):
     """The run is to end."""
 
 
+class Outage(Exception):
+    """The API cannot be worked with now: the run ends, the rest stays open."""
+
+
 class Busy(Exception):
     """A passing fault: 429, another 5xx or a dropped connection.
 
