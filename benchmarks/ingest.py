@@ -48,7 +48,7 @@ def rounds(
     export: Path, folder: Path, number: int, only: str
 ) -> Iterator[tuple[tuple, str, Cost]]:
     """Run everything so often; yields group, command and cost."""
-    api = ["sandbox.export_api", "--stored", "--export", str(export)]
+    api = ["sandbox.amplitude.export_api", "--stored", "--export", str(export)]
     with ExitStack() as stack:
         start = stack.enter_context
         settings = {
@@ -57,7 +57,7 @@ def rounds(
                 service(*api, "--bytes-per-second", str(LINK_BYTES_PER_SECOND))
             ),
             "counting": start(service("benchmarks.sink")),
-            "SeaweedFS": start(service("sandbox.object_store", str(folder / "s3"))),
+            "SeaweedFS": start(service("sandbox.aws.object_store", str(folder / "s3"))),
         }
         runs = count(1)
         for _ in range(number):

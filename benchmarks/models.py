@@ -92,7 +92,7 @@ def land(folder: Path, event_count: int) -> Path:
     write_export(folder / "export", event_count, DAYS)
     landing = folder / "month"
     with service(
-        "sandbox.export_api", "--stored", "--export", f"{folder}/export"
+        "sandbox.amplitude.export_api", "--stored", "--export", f"{folder}/export"
     ) as api:
         subprocess.run(
             [sys.executable, "-m", "ingest", "--start=2026-01-01", f"--end={LAST_DAY}"],

@@ -17,14 +17,13 @@ from urllib.parse import unquote_plus
 
 import boto3
 
-from sandbox import snowflake_stage
 from sandbox.aws import REGION, ROOT_KEY, aws
-from sandbox.snowflake import emulator, run
-from sandbox.snowflake_account import PIPE_QUEUE
-from sandbox.snowflake_shims import account_objects
+from sandbox.snowflake import emulator, run, stage
+from sandbox.snowflake.account import PIPE_QUEUE
+from sandbox.snowflake.statements import account_objects
 from snowflake_setup.loads import PIPES
 
-SNOWFLAKE_USER = snowflake_stage.USER_ARN.rpartition("/")[2]
+SNOWFLAKE_USER = stage.USER_ARN.rpartition("/")[2]
 MAY_ASSUME_ANY_ROLE = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
 # As Snowflake's queues: any bucket may tell them of its objects.
 ANY_BUCKET_TELLS = {
@@ -95,13 +94,13 @@ def cloud() -> Iterator[Cloud]:
         accounts.client("sqs").create_queue(
             QueueName=queue, Attributes={"Policy": _policy(ANY_BUCKET_TELLS)}
         )
-        snowflake_stage.aws_client = snowflake_stage.client_for(
+        stage.aws_client = stage.client_for(
             server.endpoint_url, *_snowflake_keys(accounts)
         )
         try:
             yield accounts
         finally:
-            snowflake_stage.aws_client = None
+            stage.aws_client = None
 
 
 def _policy(statement: dict) -> str:

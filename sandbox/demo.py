@@ -20,7 +20,7 @@ from report.__main__ import write_report
 from report.warehouse import WarehouseError
 from runner.duckdb_file import WarehouseFileError, locked_warehouse, warehouse_file
 from runner.project import DbtError, Project
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 
 START, END = "2026-01-12", "2026-01-18"
 

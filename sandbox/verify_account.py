@@ -28,7 +28,7 @@ from dotenv import load_dotenv
 from ingest import __version__
 from ingest.logs import redact
 from ingest.settings import SettingsError
-from sandbox.export_api import EXPORT_DIR, serve
+from sandbox.amplitude.export_api import EXPORT_DIR, serve
 from snowflake_setup.session import Session, SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.stack import AwsError, aws_errors, client

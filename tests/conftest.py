@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.export_api import ExportApi, serve
+from sandbox.amplitude.export_api import ExportApi, serve
 
 REPOSITORY = Path(__file__).parents[1]
 

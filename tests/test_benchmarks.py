@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from benchmarks.events import write_export
-from sandbox.export_api import EXPORT_DIR
+from sandbox.amplitude.export_api import EXPORT_DIR
 
 REPOSITORY = Path(__file__).parents[1]
 

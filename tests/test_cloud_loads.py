@@ -22,9 +22,9 @@ from commands import Finished, snowflake_setup
 
 from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 from sandbox.snowflake import emulator, run, without_account
-from sandbox.snowflake_copy import loaded_names
+from sandbox.snowflake.copy import loaded_names
 from snowflake_setup import loads
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import Session

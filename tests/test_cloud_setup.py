@@ -20,10 +20,9 @@ from botocore.exceptions import ClientError
 from commands import Finished, doctors_findings, snowflake_setup
 from snowflake.connector.errors import DatabaseError, ProgrammingError
 
-from sandbox import snowflake_account, snowflake_stage
+from sandbox.amplitude.export_api import serve
 from sandbox.cloud import Cloud, cloud
-from sandbox.export_api import serve
-from sandbox.snowflake import run, without_account
+from sandbox.snowflake import account, run, stage, without_account
 from snowflake_setup import stack as stack_module
 from snowflake_setup.session import Session
 from snowflake_setup.settings import CloudSettings
@@ -448,13 +447,13 @@ def test_the_workflow_may_read_and_write_the_landing_alone(world, without_tls_ru
 
 def as_snowflake(world: World, external_id: str | None = None):
     """S3 as Snowflake reads it."""
-    assert snowflake_stage.aws_client
-    keys = snowflake_stage.aws_client("sts", {}).assume_role(
+    assert stage.aws_client
+    keys = stage.aws_client("sts", {}).assume_role(
         RoleArn=f"arn:aws:iam::000000000000:role/{STACK}-snowflake",
         RoleSessionName="test",
-        ExternalId=external_id or snowflake_stage.EXTERNAL_ID,
+        ExternalId=external_id or stage.EXTERNAL_ID,
     )["Credentials"]
-    return snowflake_stage.aws_client("s3", keys)
+    return stage.aws_client("s3", keys)
 
 
 def test_snowflake_takes_its_role_with_the_external_id_alone(world):
@@ -687,7 +686,7 @@ def notify(*rules: tuple[str, str, str]) -> Callable:
     )
 
 
-QUEUE = snowflake_account.PIPE_QUEUE
+QUEUE = account.PIPE_QUEUE
 
 
 @pytest.fixture(autouse=True, scope="module")

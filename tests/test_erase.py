@@ -27,7 +27,7 @@ from ingest.erasures import Erased, ErasedId, Salt, without
 from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord, LandedFile, put_records, read_ledger
 from ingest.windows import HOUR
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 from snowflake_setup.erase import _delete_rows
 
 SALT = "0123456789abcdef0123456789abcdef"

@@ -19,7 +19,7 @@ from urllib.parse import urljoin
 import pytest
 import requests
 
-from sandbox.export_api import EXPORT_DIR, ExportApi, Project, serve
+from sandbox.amplitude.export_api import EXPORT_DIR, ExportApi, Project, serve
 
 ROOT = Path(__file__).parents[1]
 HOUR = "20260112T10"  # two files
@@ -313,7 +313,7 @@ def test_another_process_sets_faults_and_reads_the_requests(api):
 
 
 def command_line(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "sandbox.export_api", *arguments]
+    return [sys.executable, "-m", "sandbox.amplitude.export_api", *arguments]
 
 
 def test_a_command_runs_with_the_settings_and_gives_its_exit_code():

@@ -25,7 +25,7 @@ from typing import Any
 
 import pytest
 
-from sandbox.export_api import ExportApi, Fault, serve
+from sandbox.amplitude.export_api import ExportApi, Fault, serve
 
 HISTORIES = int(os.environ.get("HISTORIES", "200"))
 ONE_HISTORY = os.environ.get("HISTORY")

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from sandbox.export_api import EXPORT_DIR, ExportApi, Project, serve
+from sandbox.amplitude.export_api import EXPORT_DIR, ExportApi, Project, serve
 
 DAY = ("--start", "2026-01-14", "--end", "2026-01-14")
 DAY_EVENTS = 2629

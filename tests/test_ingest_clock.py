@@ -20,7 +20,7 @@ from test_ingest import (
 )
 
 from ingest.clock import Clock, WrongClock
-from sandbox.export_api import ExportApi
+from sandbox.amplitude.export_api import ExportApi
 
 LONG_AGO = datetime(2026, 1, 18, 12, 30, tzinfo=UTC)
 HOUR = timedelta(hours=1)

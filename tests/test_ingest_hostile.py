@@ -18,7 +18,7 @@ from threading import Thread
 import pytest
 from test_ingest import DAY, ledger, statuses
 
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 
 HOUR = ("--start", "2026-01-14T00", "--end", "2026-01-14T00")
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/zip\r\n"

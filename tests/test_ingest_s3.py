@@ -18,7 +18,7 @@ from typing import Any
 import boto3
 import pytest
 
-from sandbox.object_store import INTEL_MAC, ObjectStore, object_store
+from sandbox.aws.object_store import INTEL_MAC, ObjectStore, object_store
 
 pytestmark = [
     pytest.mark.xdist_group("object_store"),

@@ -13,7 +13,7 @@ import pytest
 from botocore.client import BaseClient
 from botocore.exceptions import ClientError
 
-from sandbox.object_store import INTEL_MAC, ObjectStore, object_store
+from sandbox.aws.object_store import INTEL_MAC, ObjectStore, object_store
 
 pytestmark = [
     pytest.mark.xdist_group("object_store"),
@@ -99,7 +99,7 @@ def test_a_command_runs_with_the_settings_and_the_objects_stay(tmp_path):
         "s3.put_object(Bucket=bucket, Key='k', Body=b'v');"
         "sys.exit(3 + found)"
     )
-    store = [sys.executable, "-m", "sandbox.object_store", str(tmp_path)]
+    store = [sys.executable, "-m", "sandbox.aws.object_store", str(tmp_path)]
     command = [*store, "--", sys.executable, "-c", code]
     # Other AWS settings of the person who runs the tests must not matter.
     environment = {**os.environ, "AWS_ACCESS_KEY_ID": "x", "AWS_REGION": "eu-west-1"}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 
 REPOSITORY = Path(__file__).parents[1]
 README = (REPOSITORY / "README.md").read_text()

@@ -18,8 +18,8 @@ from botocore.exceptions import ClientError
 from snowflake.connector.errors import Error as SnowflakeError
 
 from ingest.settings import SettingsError
+from sandbox.amplitude.export_api import EXPORT_DIR
 from sandbox.cloud import Cloud, cloud
-from sandbox.export_api import EXPORT_DIR
 from sandbox.snowflake import run, without_account
 from sandbox.verify_account import (
     SCRATCH,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from variables import CALL_OF_VAR, VARIABLE, variables_of
 
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 
 pytestmark = pytest.mark.xdist_group("conventions")
 

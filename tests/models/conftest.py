@@ -9,7 +9,7 @@ from histories import HISTORIES, Load, history
 from histories import land as land_loads
 from warehouses import Warehouse, emulator, land, open_duckdb, open_snowflake
 
-from sandbox.export_api import EXPORT_DIR
+from sandbox.amplitude.export_api import EXPORT_DIR
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from histories import land
 from warehouses import DBT_COMMAND, REPOSITORY, Warehouse, emulator, open_snowflake
 
 from sandbox.snowflake import connect
-from sandbox.snowflake_shims import faults
+from sandbox.snowflake.statements import faults
 
 pytestmark = pytest.mark.xdist_group("build lock")
 

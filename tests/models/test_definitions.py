@@ -12,7 +12,7 @@ import pytest
 from test_increments import all_contents, differences
 from warehouses import REPOSITORY, Warehouse, land, open_duckdb, told
 
-from sandbox.export_api import EXPORT_DIR
+from sandbox.amplitude.export_api import EXPORT_DIR
 
 pytestmark = pytest.mark.xdist_group("definitions")
 

@@ -10,7 +10,7 @@ import pytest
 from histories import Export, Load, Row
 from warehouses import Warehouse, open_duckdb
 
-from sandbox.export_api import EXPORT_DIR
+from sandbox.amplitude.export_api import EXPORT_DIR
 
 pytestmark = pytest.mark.xdist_group("drift")
 

@@ -22,7 +22,7 @@ from warehouses import (
     told,
 )
 
-from sandbox.export_api import EXPORT_DIR
+from sandbox.amplitude.export_api import EXPORT_DIR
 
 SALT = "0123456789abcdef0123456789abcdef"
 LINKED = ("--also-linked",)

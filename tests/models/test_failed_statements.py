@@ -10,7 +10,7 @@ from test_increments import PASSING, all_contents, contents, differences
 from warehouses import REPOSITORY, Warehouse, emulator, open_snowflake, told
 
 from sandbox.snowflake import load
-from sandbox.snowflake_shims import faults
+from sandbox.snowflake.statements import faults
 
 pytestmark = pytest.mark.xdist_group("failed statements")
 

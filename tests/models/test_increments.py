@@ -23,7 +23,7 @@ from warehouses import (
 )
 
 from sandbox.snowflake import load
-from sandbox.snowflake_shims import faults
+from sandbox.snowflake.statements import faults
 
 on_duckdb = pytest.mark.xdist_group("increments")
 on_snowflake = pytest.mark.xdist_group("increments on snowflake")

@@ -23,7 +23,7 @@ from warehouses import (
 
 from ingest.landing import FolderLanding, LandingError
 from ingest.ledger import read_ledger
-from sandbox.export_api import EXPORT_DIR, serve
+from sandbox.amplitude.export_api import EXPORT_DIR, serve
 from sandbox.snowflake import load, run
 
 of_the_sample = pytest.mark.xdist_group("sample")

@@ -26,7 +26,7 @@ from warehouses import (
 )
 
 from sandbox.snowflake import deploy
-from sandbox.snowflake_shims import masked_columns
+from sandbox.snowflake.statements import masked_columns
 
 pytestmark = pytest.mark.xdist_group("settings")
 

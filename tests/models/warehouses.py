@@ -21,7 +21,7 @@ import dbt_forks
 import duckdb
 
 from sandbox import snowflake
-from sandbox.export_api import serve
+from sandbox.amplitude.export_api import serve
 
 REPOSITORY = Path(__file__).parents[2]
 DBT_COMMAND = Path(sys.executable).with_name("dbt")

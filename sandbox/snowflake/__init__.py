@@ -27,19 +27,21 @@ import uvicorn
 from fakesnow.instance import FakeSnow
 from starlette.applications import Starlette
 
-from sandbox import (
-    snowflake_account,
-    snowflake_scripting,  # noqa: F401 (changes fakesnow)
-    snowflake_shims,
-)
 from sandbox.run import run as run_command
 from sandbox.run import split_command
-from sandbox.snowflake_copy import loaded_names
+from sandbox.snowflake import (  # noqa: F401 (they change fakesnow)
+    account,
+    expressions,
+    results,
+    scripting,
+    server,
+)
+from sandbox.snowflake.copy import loaded_names
 from snowflake_setup.loads import PIPES
 
 warnings.filterwarnings("ignore", message="Arrow output on a DB-API")
 
-SETUP = Path(__file__).parents[1] / "snowflake_setup"
+SETUP = Path(__file__).parents[2] / "snowflake_setup"
 
 
 class EmulatorError(Exception):
@@ -87,8 +89,8 @@ def emulator(landing: Path | None = None, port: int = 0) -> Iterator[dict[str, s
 def serve(port: int = 0) -> Iterator[int]:
     """Serve fakesnow with an empty memory on a loopback port (0: any free one)."""
     fakesnow.server.shared_fs = FakeSnow(create_database_on_connect=False)
-    fakesnow.server.sessions = snowflake_shims.Sessions()
-    snowflake_account.clear()
+    fakesnow.server.sessions = server.Sessions()
+    account.clear()
     loaded_names.clear()
     try:
         listener = socket.create_server(("127.0.0.1", port))
@@ -98,16 +100,16 @@ def serve(port: int = 0) -> Iterator[int]:
     # An answer is sent in two parts: without this, the second one waits for the client
     # to acknowledge the first, 40 ms later. Connections inherit it from the listener.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, True)
-    app = Starlette(routes=snowflake_shims.ROUTES)
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
-    thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
+    app = Starlette(routes=server.ROUTES)
+    served = uvicorn.Server(uvicorn.Config(app, log_level="warning"))
+    thread = threading.Thread(target=served.run, args=([listener],), daemon=True)
     thread.start()
-    while not server.started:
+    while not served.started:
         time.sleep(0.02)
     try:
         yield listener.getsockname()[1]
     finally:
-        server.should_exit = True
+        served.should_exit = True
         thread.join()
         listener.close()
         fakesnow.server.shared_fs.duck_conn.close()
@@ -195,7 +197,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except EmulatorError as error:
         print(error, file=sys.stderr)
         return 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -24,9 +24,10 @@ from typing import Any
 import duckdb
 from snowflake.connector.errors import Error
 
-from sandbox.snowflake_account import setting
-from sandbox.snowflake_copy import refusal
-from sandbox.snowflake_shims import DONE, Cursor, account_objects, answers, replaces
+from sandbox.snowflake.account import setting
+from sandbox.snowflake.copy import refusal
+from sandbox.snowflake.hooks import DONE, Cursor, answers, replaces
+from sandbox.snowflake.statements import account_objects
 
 # Seconds for which a statement waits for another session that writes the same rows.
 # Snowflake's LOCK_TIMEOUT is twelve hours.

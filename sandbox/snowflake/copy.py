@@ -24,7 +24,7 @@ from fakesnow.transforms.options import parse_options
 from snowflake.connector.errors import ProgrammingError
 from sqlglot import exp, parse_one
 
-from sandbox.snowflake_stage import open_stage
+from sandbox.snowflake.stage import open_stage
 
 GZIP_MAGIC = b"\x1f\x8b"
 

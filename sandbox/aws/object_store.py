@@ -1,6 +1,6 @@
 """A local S3 for tests and trials: SeaweedFS, which checks signatures and checksums.
 
-python -m sandbox.object_store DIR -- make ingest
+python -m sandbox.aws.object_store DIR -- make ingest
 """
 
 import argparse
@@ -175,7 +175,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a store for the time of a command, or until Ctrl-C; return the exit code."""
     options, command = split_command(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox.object_store",
+        prog="python -m sandbox.aws.object_store",
         usage="%(prog)s DIR [-- COMMAND ...]",
         description="Run a local S3 that keeps its objects in a directory.",
     )

@@ -33,9 +33,9 @@ from snowflake.connector.errors import Error
 from snowflake.connector.util_text import split_statements
 from sqlglot import exp
 
-from sandbox.snowflake_copy import refusal
-from sandbox.snowflake_shims import Cursor, replaces
-from sandbox.snowflake_transactions import COMMENTS, END, kind_of, transaction_of
+from sandbox.snowflake.copy import refusal
+from sandbox.snowflake.hooks import Cursor, replaces
+from sandbox.snowflake.transactions import COMMENTS, END, kind_of, transaction_of
 
 BLOCK = re.compile(
     COMMENTS

@@ -9,7 +9,7 @@ What goes wrong in reality is switched on with `Faults`: from Python, or from an
 process with `POST /faults` (a JSON list of rules that replaces the rules in force;
 `[]` ends them all). `GET /requests` lists what was answered so far.
 
-    python -m sandbox.export_api -- make ingest
+    python -m sandbox.amplitude.export_api -- make ingest
 """
 
 import argparse
@@ -25,7 +25,7 @@ import threading
 import time
 import zipfile
 import zlib
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -33,6 +33,14 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from sandbox.amplitude.faults import (
+    CUT_FAULTS,
+    MEMBER_FAULTS,
+    STATUS_FAULTS,
+    Fault,
+    Faults,
+    parse_hour,
+)
 from sandbox.run import run, split_command
 
 EXPORT_DIR = Path(__file__).parent / "export"
@@ -46,16 +54,10 @@ MAX_BYTES = 4 * 10**9
 MAX_REQUESTS_AT_ONCE = 5
 CHUNK_BYTES = 64 * 1024
 
-HOUR_FORMAT = "%Y%m%dT%H"
 FILE_NAME = re.compile(
     r"(?P<project>\d+)_(?P<date>\d{4}-\d\d-\d\d)_(?P<hour>\d\d?)#(?P<part>\d+)"
     r"\.json\.gz"
 )
-
-STATUS_FAULTS = {"429", "500", "503", "504", "too_large"}
-CUT_FAULTS = {"drop", "truncate"}
-MEMBER_FAULTS = {"bad_crc", "bad_gzip", "bad_line"}
-FAULT_KINDS = STATUS_FAULTS | CUT_FAULTS | MEMBER_FAULTS | {"slow"}
 
 TEXTS = {
     400: "The request is malformed or its answer is too large.",
@@ -85,86 +87,6 @@ class Request:
     start: str
     end: str
     status: int
-
-
-@dataclass
-class Fault:
-    """One rule of what goes wrong.
-
-    | kind | what the client meets |
-    |---|---|
-    | `429`, `500`, `503`, `504` | that status; `retry_after` (s) adds the header |
-    | `too_large` | 400, as for an answer above 4 GB |
-    | `drop` | the connection breaks after `after_bytes` of the zip |
-    | `truncate` | the zip ends after `after_bytes`, the HTTP answer looks complete |
-    | `bad_crc` | a member whose CRC in the zip is wrong |
-    | `bad_gzip` | a member whose gzip is damaged and whose CRC in the zip is right |
-    | `bad_line` | a member with `line` as its second line |
-    | `slow` | `seconds` before the first byte, `chunk_seconds` before each 64 KiB |
-
-    It meets requests of more than `longer_than` hours that touch one of `hours`
-    (`YYYYMMDDTHH`; None: any), `times` times (None: always). A member's fault hits the
-    first member of those hours. A request meets at most one status, one cut, one
-    member's fault and one slowness; earlier rules come first.
-    """
-
-    kind: str
-    hours: Collection[str] | None = None
-    longer_than: int = 0
-    times: int | None = 1
-    retry_after: int | None = None
-    after_bytes: int = 1000
-    line: str = "this line is not JSON"
-    seconds: float = 1.0
-    chunk_seconds: float = 0.0
-
-    def __post_init__(self) -> None:
-        """Raise ValueError for an unknown kind or a malformed hour."""
-        if self.kind not in FAULT_KINDS:
-            raise ValueError(f"{self.kind!r} is not one of {sorted(FAULT_KINDS)}")
-        for hour in self.hours or ():
-            parse_hour(hour)
-
-    def touches(self, hours: Iterable[datetime]) -> bool:
-        """Tell whether the rule is about one of these hours."""
-        return self.hours is None or any(
-            hour.strftime(HOUR_FORMAT) in self.hours for hour in hours
-        )
-
-
-class Faults:
-    """The rules in force, shared by the server's threads and the tests."""
-
-    def __init__(self) -> None:
-        """Start without a rule."""
-        self._rules: list[Fault] = []
-        self._lock = threading.Lock()
-
-    def add(self, kind: str, **fields: Any) -> None:
-        """Add a rule; the fields and errors are those of `Fault`."""
-        rule = Fault(kind, **fields)
-        with self._lock:
-            self._rules.append(rule)
-
-    def replace(self, rules: Iterable[Fault]) -> None:
-        """Put these rules in place of all others."""
-        with self._lock:
-            self._rules = list(rules)
-
-    def take(self, kinds: Collection[str], asked: Sequence[datetime]) -> Fault | None:
-        """Use up and return the first rule of these kinds for the hours asked for."""
-        with self._lock:
-            for rule in self._rules:
-                if (
-                    rule.kind in kinds
-                    and rule.times != 0
-                    and len(asked) > rule.longer_than
-                    and rule.touches(asked)
-                ):
-                    if rule.times is not None:
-                        rule.times -= 1
-                    return rule
-        return None
 
 
 @dataclass(frozen=True, order=True)
@@ -199,13 +121,6 @@ class ExportApi:
             "AMP_API_KEY": self.project.api_key,
             "AMP_SECRET_KEY": self.project.secret_key,
         }
-
-
-def parse_hour(text: str) -> datetime:
-    """Return the UTC hour of `YYYYMMDDTHH`; raise ValueError for anything else."""
-    if not re.fullmatch(r"\d{8}T\d\d", text, re.ASCII):
-        raise ValueError(f"{text!r} is not of the form YYYYMMDDTHH")
-    return datetime.strptime(text, HOUR_FORMAT)
 
 
 def find_files(export_dir: Path, project_id: str | None = None) -> list[ExportFile]:
@@ -529,7 +444,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Serve for the time of a command, or until Ctrl-C; return the exit code."""
     options, command = split_command(sys.argv[1:] if arguments is None else arguments)
     parser = argparse.ArgumentParser(
-        prog="python -m sandbox.export_api",
+        prog="python -m sandbox.amplitude.export_api",
         usage="%(prog)s [options] [-- COMMAND ...]",
         description="Serve export files as Amplitude's Export API does.",
     )

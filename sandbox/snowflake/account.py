@@ -13,17 +13,10 @@ from collections import defaultdict
 from datetime import UTC, datetime
 from email.utils import format_datetime
 
-from sandbox import snowflake_stage
-from sandbox.snowflake_copy import loaded_names, refusal
-from sandbox.snowflake_shims import (
-    DONE,
-    Cursor,
-    account_objects,
-    answers,
-    definition,
-    full_name,
-    rows,
-)
+from sandbox.snowflake import stage
+from sandbox.snowflake.copy import loaded_names, refusal
+from sandbox.snowflake.hooks import DONE, Cursor, answers, rows
+from sandbox.snowflake.statements import account_objects, definition, full_name
 
 KINDS = r"(?P<kind>role|user|warehouse|resource\s+monitor|notification\s+integration)"
 NAME = r'(?P<name>[\w$."]+)'
@@ -317,9 +310,9 @@ def describe_integration(cursor: Cursor, match: re.Match) -> list[str]:
         "STORAGE_PROVIDER": "S3",
         "STORAGE_ALLOWED_LOCATIONS": setting(key, "storage_allowed_locations"),
         "STORAGE_BLOCKED_LOCATIONS": setting(key, "storage_blocked_locations"),
-        "STORAGE_AWS_IAM_USER_ARN": snowflake_stage.USER_ARN,
+        "STORAGE_AWS_IAM_USER_ARN": stage.USER_ARN,
         "STORAGE_AWS_ROLE_ARN": setting(key, "storage_aws_role_arn"),
-        "STORAGE_AWS_EXTERNAL_ID": snowflake_stage.EXTERNAL_ID,
+        "STORAGE_AWS_EXTERNAL_ID": stage.EXTERNAL_ID,
     }
     names = ["property", "property_type", "property_value", "property_default"]
     return [rows(names, *((n, "String", v, "") for n, v in properties.items()))]
@@ -343,7 +336,7 @@ def pipe_status(cursor: Cursor, match: re.Match) -> list[str]:
 def list_stage(cursor: Cursor, match: re.Match) -> list[str]:
     """`list @stage/folder`: what is there, and when it landed."""
     url = stage_url(cursor, full_name(cursor, match["stage"]))
-    root, base = snowflake_stage.open_stage(url)
+    root, base = stage.open_stage(url)
     files = []
     for file in sorted(root.rglob("*")):
         path = file.relative_to(root).as_posix()
@@ -395,4 +388,4 @@ def role_arn_of(url: str) -> str:
     raise refusal(f"No storage integration allows {url}.", 3001, "42501")
 
 
-snowflake_stage.role_arn_of = role_arn_of
+stage.role_arn_of = role_arn_of

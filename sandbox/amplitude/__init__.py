@@ -1,0 +1,1 @@
+"""Amplitude: the sample export, and a server of the Export API."""

@@ -1,0 +1,7 @@
+"""`python -m sandbox.aws`."""
+
+import sys
+
+from sandbox.aws import main
+
+sys.exit(main())
