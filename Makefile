@@ -142,7 +142,7 @@ ifneq ($(filter snowflake%,$(call setting,TARGET)),)
 	@python -m snowflake_setup erase
 	@$(REBUILD)
 else
-	@python -m ingest.erase_duckdb -- $(REBUILD)
+	@python -m ingest.erase.duckdb -- $(REBUILD)
 endif
 	@if [ -e $(SITE)/index.html ]; then $(MAKE) site; else \
 		if [ -e $(DOCS)/index.html ]; then $(MAKE) docs || exit 1; fi; \

@@ -16,6 +16,7 @@ from ingest.logs import redact
 from ingest.settings import SettingsError
 from ingest.summary import add_to_run_page
 from snowflake_setup import deploy, loads
+from snowflake_setup import repair as repairs
 from snowflake_setup.cost import cost
 from snowflake_setup.erase import erase_from_raw
 from snowflake_setup.expected import expected_files
@@ -105,21 +106,21 @@ def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int
     with session(settings, settings.names.loader_role) as snowflake:
         raw = loads.Raw(snowflake, settings)
         comparison = raw.compare(files)
-        repair = loads.plan_repair(raw, comparison)
+        repair = repairs.plan_repair(raw, comparison)
         if arguments.dry_run:
             for file in repair.refresh:
                 print(f"would queue at {raw.pipe(file.table)}: {file.key}")
             for file in repair.copy:
                 print(f"would copy into {file.table}: {file.key}")
         else:
-            for line in loads.apply_repair(raw, repair):
+            for line in repairs.apply_repair(raw, repair):
                 print(line)
             wanted = [*repair.refresh, *repair.copy]
             if wanted:
                 after = loads.wait_until_loaded(
                     raw, wanted, arguments.timeout, arguments.pause
                 )
-                for line in loads.copy_what_pipes_leave(raw, repair, after):
+                for line in repairs.copy_what_pipes_leave(raw, repair, after):
                     print(line)
                     after = raw.compare(wanted)
                 repair.problems += after.problems(raw.history())

@@ -25,7 +25,7 @@ from ingest.ledger import HourRecord
 from sandbox.amplitude.export_api import serve
 from sandbox.snowflake import emulator, run, without_account
 from sandbox.snowflake.copy import loaded_names
-from snowflake_setup import loads
+from snowflake_setup import repair as repairs
 from snowflake_setup.expected import expected_files
 from snowflake_setup.session import Session
 
@@ -304,17 +304,17 @@ def test_two_runs_at_once_load_no_row_twice(variables, landing, case):
         run(variables, "delete from raw.amplitude.events")
     elif case == "old":
         age(landing, days=8)
-    apply_repair = loads.apply_repair
+    apply_repair = repairs.apply_repair
     others = []
 
     def apply_after_another_run(raw, repair):
-        with patch.object(loads, "apply_repair", apply_repair):
+        with patch.object(repairs, "apply_repair", apply_repair):
             others.append(
                 command(variables, "load-missing", "--pause=0.1", "--timeout=20")
             )
         yield from apply_repair(raw, repair)
 
-    with patch.object(loads, "apply_repair", apply_after_another_run):
+    with patch.object(repairs, "apply_repair", apply_after_another_run):
         finished = command(variables, "load-missing", "--pause=0.1", "--timeout=20")
     for one in (finished, *others):
         assert one.returncode == 0, one.stdout + one.stderr

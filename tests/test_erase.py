@@ -22,7 +22,8 @@ from unittest.mock import patch
 import duckdb
 import pytest
 
-from ingest import erase
+from ingest.erase import __main__ as erase
+from ingest.erase import people
 from ingest.erasures import Erased, ErasedId, Salt, without
 from ingest.landing import FolderLanding
 from ingest.ledger import HourRecord, LandedFile, put_records, read_ledger
@@ -395,10 +396,10 @@ def test_an_id_without_events_deletes_no_damaged_file(four_hours, run_erase):
     ],
 )
 def test_mentions_are_found_in_their_usual_forms(text):
-    looking = erase.Looking(
+    looking = people.Looking(
         Salt(SALT),
         frozenset(),
-        texts=(erase._text(JANE), erase._text("José Ñuñez/7")),
+        texts=(people.id_text(JANE), people.id_text("José Ñuñez/7")),
     )
     assert not looking.matches(PROJECT, b'{"uuid": "u1", "url": %b}' % text)
     assert len(looking.mentions) == 1
@@ -803,7 +804,7 @@ def test_the_file_of_duckdb_is_written_anew(four_hours, run_erase, tmp_path):
     assert JANE.encode() in path.read_bytes()
 
     def rebuild(*command: str) -> subprocess.CompletedProcess[str]:
-        return run_erase("--", *command, module="erase_duckdb", WAREHOUSE=str(link))
+        return run_erase("--", *command, module="erase.duckdb", WAREHOUSE=str(link))
 
     failed = rebuild("false")
     assert failed.returncode == 1 and JANE.encode() in path.read_bytes()
@@ -844,7 +845,7 @@ def test_copies_in_the_file_of_duckdb_are_found(four_hours, run_erase, tmp_path)
 
     def left() -> list[str]:
         run = run_erase(
-            "--", "true", module="erase_duckdb", WAREHOUSE=str(tmp_path / "a.duckdb")
+            "--", "true", module="erase.duckdb", WAREHOUSE=str(tmp_path / "a.duckdb")
         )
         assert run.returncode == 1 and not run.stderr, run.stderr
         return re.findall(r"(\S+) still holds ids", run.stdout)

@@ -1,6 +1,6 @@
 """Rebuild a DuckDB warehouse without erased persons: a part of `make erase`.
 
-    python -m ingest.erase_duckdb -- COMMAND
+    python -m ingest.erase.duckdb -- COMMAND
 
 Deletes their rows from the table of merges, runs the command, which rebuilds all models
 from the landing (--full-refresh), and then rewrites the file: DuckDB keeps
@@ -37,7 +37,7 @@ COLUMNS = {
 
 def main() -> int:
     os.umask(0o077)
-    parser = argparse.ArgumentParser(prog="python -m ingest.erase_duckdb")
+    parser = argparse.ArgumentParser(prog="python -m ingest.erase.duckdb")
     parser.add_argument("command", nargs="+", metavar="COMMAND")
     command = parser.parse_args().command
     load_dotenv(".env")
