@@ -34,6 +34,7 @@ class Chart:
     """One question of the page: answers of the warehouse, a picture, a table."""
 
     name: str
+    title: str
     answer: str
     question: str
     about: str
@@ -73,6 +74,7 @@ SECTIONS = [
         [
             Chart(
                 "active_users",
+                "Active users",
                 "active_users",
                 "How many people use it?",
                 "Users with at least one active event on the day, in the 7 days and in "
@@ -92,9 +94,10 @@ SECTIONS = [
             ),
             Chart(
                 "daily_monthly",
+                "Stickiness",
                 "active_users",
                 "What share of the month’s users comes on a day?",
-                "Stickiness: users active on the day, of those active in the 30 days "
+                "Users active on the day, of those active in the 30 days "
                 "that end with it. A hollow dot: not all of the 30 days are loaded, so "
                 "that the share is too high.",
                 [
@@ -108,6 +111,7 @@ SECTIONS = [
             ),
             Chart(
                 "active_days",
+                "Active days",
                 "stickiness",
                 "On how many days do they come?",
                 "Share of a week’s (or month’s) users who were active on at least so "
@@ -127,6 +131,7 @@ SECTIONS = [
             ),
             Chart(
                 "retention",
+                "Retention",
                 "retention",
                 "Do new users come back?",
                 "Of the users who were new in a period, those who were active again "
@@ -160,6 +165,7 @@ SECTIONS = [
             ),
             Chart(
                 "lifecycle",
+                "Lifecycle",
                 "lifecycle",
                 "Do more people come than go?",
                 "Active users by what they were before: new; current, active in the "
@@ -189,6 +195,7 @@ SECTIONS = [
         [
             Chart(
                 "funnel",
+                "Funnel",
                 "funnels",
                 "How far do they get?",
                 "Users who reached each step within the conversion window, on the day "
@@ -207,6 +214,7 @@ SECTIONS = [
             ),
             Chart(
                 "engagement",
+                "Engagement",
                 "engagement",
                 "What do people do, and how often?",
                 "Kinds of events by the share of the period’s active users who did "
@@ -227,6 +235,7 @@ SECTIONS = [
             ),
             Chart(
                 "pages",
+                "Pages",
                 "pages",
                 "Which pages do they see?",
                 "Views of a page in the chosen days, of the last three months at most. "
@@ -251,6 +260,7 @@ SECTIONS = [
         [
             Chart(
                 "frustrated_sessions",
+                "Frustration",
                 "sessions",
                 "How many sessions meet trouble?",
                 "Share of the day’s sessions with a sign of frustration: what the SDK "
@@ -266,8 +276,9 @@ SECTIONS = [
             ),
             Chart(
                 "frustrating_pages",
+                "Frustration by page",
                 "pages",
-                "On which pages?",
+                "On which pages do sessions meet trouble?",
                 "Sessions with a sign of frustration on the page, and their share of "
                 "the sessions that saw it.",
                 [
@@ -281,8 +292,9 @@ SECTIONS = [
             ),
             Chart(
                 "frustrating_elements",
+                "Frustration by element",
                 "frustrations",
-                "At which elements?",
+                "At which elements do sessions meet trouble?",
                 "Rage clicks (four or more within a second), dead clicks (nothing "
                 "happened), error clicks (an error followed) and thrashed cursors (to "
                 "and fro), as the SDK reports them; repeat clicks: more than twice in "
@@ -310,6 +322,7 @@ SECTIONS = [
         [
             Chart(
                 "daily_revenue",
+                "Revenue",
                 "revenue",
                 "What do they pay?",
                 "Revenue of the day, in the currency it was sent in.",
@@ -328,6 +341,7 @@ SECTIONS = [
             ),
             Chart(
                 "lifetime_value",
+                "Lifetime value (LTV)",
                 "lifetime_values",
                 "What is a user worth after N days?",
                 "Revenue up to Day N per user first seen in the chosen days, of those "

@@ -43,7 +43,7 @@ function beginning(days) {
   return start < first_date ? first_date : start;
 }
 
-function chooseProject(project) {
+function showProject(project) {
   chosen.project = project;
   for (const state of document.querySelectorAll("[data-load]")) {
     state.hidden = state.dataset.load !== project;
@@ -53,6 +53,11 @@ function chooseProject(project) {
     input.min = first_date;
     input.max = last_date;
   }
+}
+
+function chooseProject(project) {
+  showProject(project);
+  const { last_date } = settings.days[project];
   const [recent, loaded] = [beginning(30), beginning("loaded")];
   return choose(loaded > recent ? loaded : recent, last_date);
 }
@@ -69,6 +74,44 @@ function choose(from, to) {
   );
   for (const button of buttons) button.setAttribute("aria-pressed", button === pressed);
   return show();
+}
+
+// ---- The address
+
+// What was chosen stands in the address, so that a link shows the same view: days,
+// project, the charts' own choices, and the section that a reader went to.
+function remember(section) {
+  const { from, to, project } = chosen;
+  const view = new URLSearchParams({ from, to });
+  if (settings.projects.length > 1) view.set("project", project);
+  for (const select of document.querySelectorAll("figure select")) {
+    if (select.selectedIndex) view.set(select.id, select.value);
+  }
+  const at_section = section ?? new URLSearchParams(location.hash.slice(1)).get("section");
+  if (at_section) view.set("section", at_section);
+  history.replaceState(null, "", `#${view}`);
+}
+
+// Whether the address names a view. Whatever it holds that the page has not is ignored.
+async function recall() {
+  const view = new URLSearchParams(location.hash.slice(1));
+  const [from, to] = [view.get("from"), view.get("to")];
+  const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !isNaN(new Date(text));
+  if (!isDay(from) || !isDay(to)) return false;
+  const project = settings.projects.find((name) => name === view.get("project"));
+  showProject(project ?? settings.projects[0]);
+  if (at("project")) at("project").value = chosen.project;
+  for (const select of document.querySelectorAll("figure select")) {
+    const wanted = view.get(select.id);
+    const option = [...select.options].find(({ value }) => value === wanted);
+    select.value = (option ?? select.options[0])?.value ?? "";
+  }
+  await choose(from, to);
+  const section = [...document.querySelectorAll("main > section[id]")].find(
+    ({ id }) => id === view.get("section"),
+  );
+  section?.scrollIntoView();
+  return true;
 }
 
 // ---- Tiles
@@ -93,12 +136,22 @@ function figures(project, days) {
   };
 }
 
+// As many days, the same days of the week: a Monday is compared with a Monday.
+function daysBefore({ from, to }) {
+  const length = 1 + Math.round((new Date(to) - new Date(from)) / 86_400_000);
+  const weeks = Math.ceil(length / 7);
+  return { from: shift(from, -7 * weeks), to: shift(to, -7 * weeks) };
+}
+
+// Only days that are all loaded can be compared.
+const isWhole = (project, days) =>
+  days.from >= settings.days[chosen.project].first_loaded_date &&
+  during(project.active_users ?? [], "active_date", days).every((row) => row.is_complete);
+
 function showTiles(project) {
-  const length = 1 + Math.round((new Date(chosen.to) - new Date(chosen.from)) / 86_400_000);
-  const days = { from: shift(chosen.from, -length), to: shift(chosen.from, -1) };
+  const days = daysBefore(chosen);
   const now = figures(project, chosen);
-  // Only days that are all loaded can be held against others.
-  const is_comparable = days.from >= settings.days[chosen.project].first_loaded_date;
+  const is_comparable = isWhole(project, days) && isWhole(project, chosen);
   const before = is_comparable ? figures(project, days) : {};
   const until = `to ${FORMATS.date(chosen.to)}`;
   const within = "in the chosen days";
@@ -140,14 +193,32 @@ function showTiles(project) {
           element("dd", { className: "value", textContent: shown(now[name], format) }),
           element("dd", {
             className: "note",
-            textContent: change(now[name], before[name], format, length) ?? note,
+            textContent:
+              (isWholeFigure(name, now, before) &&
+                change(now[name], before[name], format, LAST_DAY[name], days)) ||
+              note,
           }),
         ),
       ),
   );
 }
 
-function change(now, before, format, length) {
+// A figure of 7 or 30 days says little while some of them are not loaded.
+function isWholeFigure(name, now, before) {
+  const whole = { weekly_users: "has_whole_week", monthly_users: "has_whole_month" };
+  const flag = { ...whole, stickiness: "has_whole_month" }[name];
+  return !flag || (now[flag] && before[flag]);
+}
+
+// Figures of the last chosen day, or of the days that end with it.
+const LAST_DAY = {
+  active_users: "",
+  weekly_users: "the 7 days to ",
+  monthly_users: "the 30 days to ",
+  stickiness: "",
+};
+
+function change(now, before, format, last_day, { from, to }) {
   if (!before) return null;
   const difference = format === "rate" ? (now - before) * 100 : now / before - 1;
   const size =
@@ -155,7 +226,12 @@ function change(now, before, format, length) {
       ? `${tenth.format(Math.abs(difference))} points`
       : rate.format(Math.abs(difference));
   const sign = { 1: "▲ ", [-1]: "▼ " }[Math.sign(difference)] ?? "";
-  return `${sign}${size} on the ${length} days before`;
+  const until = FORMATS.date(to);
+  const what =
+    last_day === undefined && from !== to
+      ? `${FORMATS.date(from)} to ${until}`
+      : `${last_day ?? ""}${until}`;
+  return sign ? `${sign}${size} vs ${what}` : `same as ${what}`;
 }
 
 // ---- Charts
@@ -256,20 +332,39 @@ async function show() {
 // ---- What the reader does
 
 function listen() {
-  at("project")?.addEventListener("change", ({ target }) => chooseProject(target.value));
+  at("project")?.addEventListener("change", async ({ target }) => {
+    await chooseProject(target.value);
+    remember();
+  });
   for (const input of [at("from"), at("to")]) {
-    input.addEventListener("change", () => choose(at("from").value, at("to").value));
+    input.addEventListener("change", async () => {
+      await choose(at("from").value, at("to").value);
+      remember();
+    });
   }
+  for (const link of document.querySelectorAll(".bar nav a")) {
+    link.addEventListener("click", (event) => {
+      event.preventDefault();
+      const section = link.getAttribute("href").slice(1);
+      at(section).scrollIntoView();
+      remember(section);
+    });
+  }
+  addEventListener("hashchange", recall);
   for (const button of document.querySelectorAll("[data-days]")) {
-    button.addEventListener("click", () => {
+    button.addEventListener("click", async () => {
       const { last_date } = settings.days[chosen.project];
-      choose(beginning(button.dataset.days), last_date);
+      await choose(beginning(button.dataset.days), last_date);
+      remember();
     });
   }
   for (const chart of settings.charts) {
     const figure = at(chart.name);
     for (const { name } of chart.choices) {
-      at(`${chart.name}-${name}`).addEventListener("change", () => draw(chart, ofProject()));
+      at(`${chart.name}-${name}`).addEventListener("change", async () => {
+        await draw(chart, ofProject());
+        remember();
+      });
     }
     figure.querySelector("details").addEventListener("toggle", () => showTable(chart, figure));
     figure.querySelector(".download").addEventListener("click", () => download(chart));
@@ -280,23 +375,39 @@ function fillChoices() {
   for (const chart of settings.charts) {
     for (const { name, options } of chart.choices) {
       if (Object.keys(options).length) continue;
-      const values = new Set(answers[chart.answer].map((row) => row[name]));
-      const made = [...values]
-        .sort()
+      // In the order in which they are declared.
+      const numbers = new Map(
+        answers[chart.answer].map((row) => [row[name], row[`${name}_number`] ?? Infinity]),
+      );
+      const made = [...numbers.keys()]
+        .sort((a, b) => compare(numbers.get(a), numbers.get(b)) || compare(a, b))
         .map((value) => element("option", { value, textContent: value }));
       at(`${chart.name}-${name}`).append(...made);
     }
   }
 }
 
+// Where a browser keeps nothing for files, each visit begins with the system's theme.
+function keep(name, value) {
+  try {
+    if (value !== undefined) localStorage.setItem(name, value);
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
 // The system's theme, until the reader chooses one.
 function followTheme() {
   const root = document.documentElement;
+  const kept = keep("theme");
+  if (kept === "light" || kept === "dark") root.dataset.theme = kept;
   const dark = matchMedia("(prefers-color-scheme: dark)");
   const isDark = () => (root.dataset.theme ? root.dataset.theme === "dark" : dark.matches);
   const label = () => at("theme").setAttribute("aria-pressed", isDark());
   at("theme").addEventListener("click", () => {
     root.dataset.theme = isDark() ? "light" : "dark";
+    keep("theme", root.dataset.theme);
     label();
   });
   dark.addEventListener("change", label);
@@ -307,7 +418,7 @@ followTheme();
 if (settings.projects.length) {
   fillChoices();
   listen();
-  chooseProject(settings.projects[0]);
+  if (!(await recall())) chooseProject(settings.projects[0]);
 } else {
   document.documentElement.dataset.drawn = "";
 }

@@ -130,7 +130,7 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
             from amplitude__funnels
             where
                 entered_date between $first and $last
-                and funnel = (select min(funnel) from amplitude__funnels)
+                and funnel = 'purchase'
             group by 1, 2
         )
         select

@@ -8,6 +8,16 @@ final as (
     select
         project_id,
         funnel,
+        -- the place in which the funnel is declared
+        {% if var("funnels") -%}
+        case funnel
+            {% for name in var("funnels") -%}
+            when {{ literal(name) }} then {{ loop.index }}
+            {% endfor -%}
+        end
+        {%- else -%}
+        0
+        {%- endif %} as funnel_number,
         entered_date,
         step_number,
         step,
