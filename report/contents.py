@@ -187,6 +187,32 @@ SECTIONS = [
                 legend=pictures.LIFECYCLE,
                 is_wide=True,
             ),
+            Chart(
+                "channels",
+                "Channels",
+                "channels",
+                "Where do people come from, and who of them pays?",
+                "Sessions, new users and revenue by the channel of the user’s last (or "
+                "first) session that came from a campaign, an ad or another site. The "
+                "page of amplitude__attribution says how channels are defined.",
+                [
+                    Column("label", "Channel", "text"),
+                    Column("session_count", "Sessions"),
+                    Column("rate", "Of sessions", "rate"),
+                    Column("new_user_count", "New users"),
+                    Column("revenue_event_count", "Payments"),
+                    Column("revenue", "Revenue", "money"),
+                ],
+                pictures.channels(),
+                [
+                    Choice(
+                        "touch",
+                        "Credit",
+                        {"last": "to the last source", "first": "to the first source"},
+                    )
+                ],
+                is_wide=True,
+            ),
         ],
     ),
     Section(
@@ -355,6 +381,28 @@ SECTIONS = [
                 ],
                 pictures.lifetime_value(),
                 empty="No revenue of users first seen in the chosen days.",
+            ),
+        ],
+    ),
+    Section(
+        "data",
+        "Data",
+        [
+            Chart(
+                "lateness",
+                "Late events",
+                "lateness",
+                "How late do events arrive?",
+                "Events uploaded in the chosen days, by the time between the event and "
+                "its upload. Late events change figures of earlier days.",
+                [
+                    Column("label", "Delay", "text"),
+                    Column("event_count", "Events"),
+                    Column("rate", "Of events", "rate"),
+                ],
+                pictures.lateness(),
+                empty="No event was uploaded in the chosen days.",
+                is_wide=True,
             ),
         ],
     ),

@@ -298,6 +298,34 @@ def pages() -> alt.LayerChart:
     )
 
 
+def channels() -> alt.LayerChart:
+    return _bars(
+        "session_count",
+        "text",
+        [
+            alt.Tooltip("label:N", title="Channel"),
+            _tip("session_count", "Sessions"),
+            _tip("rate", "Of sessions", RATE),
+            _tip("new_user_count", "New users"),
+            _tip("revenue", "Revenue", MONEY),
+        ],
+        alt.ColorValue(BLUE),
+    )
+
+
+def lateness() -> alt.LayerChart:
+    return _bars(
+        "event_count",
+        "text",
+        [
+            alt.Tooltip("label:N", title="Delay"),
+            _tip("event_count", "Events"),
+            _tip("rate", "Of events", RATE),
+        ],
+        alt.ColorValue(BLUE),
+    )
+
+
 def frustrated_sessions() -> alt.LayerChart:
     return _lines(
         alt.Y(

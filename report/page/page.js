@@ -92,11 +92,12 @@ function remember(section) {
   history.replaceState(null, "", `#${view}`);
 }
 
+const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !isNaN(new Date(text));
+
 // Whether the address names a view. Whatever it holds that the page has not is ignored.
 async function recall() {
   const view = new URLSearchParams(location.hash.slice(1));
   const [from, to] = [view.get("from"), view.get("to")];
-  const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !isNaN(new Date(text));
   if (!isDay(from) || !isDay(to)) return false;
   const project = settings.projects.find((name) => name === view.get("project"));
   showProject(project ?? settings.projects[0]);

@@ -105,6 +105,16 @@ function sums(rows, names, measures) {
   }));
 }
 
+// The rows with their part of the whole, and both in words for a bar.
+function shares(rows, measure) {
+  const whole = total(rows, measure);
+  return rows.map((row) => {
+    const part = ratio(row[measure], whole);
+    const text = part === null ? "" : `${count.format(row[measure])} · ${rate.format(part)}`;
+    return { ...row, rate: part, text };
+  });
+}
+
 const compare = (a, b) => (a < b ? -1 : a > b ? 1 : 0);
 
 // The greatest first, the rest last; equals by their names.
@@ -298,6 +308,29 @@ const VIEWS = {
       .map((row) => ({ ...row, text: count.format(row.view_count) }));
     const { picture, notes } = longest(table, "pages");
     return { table, picture, notes: [...coverage(pages, "viewed_date", chosen), ...notes] };
+  },
+
+  channels({ channels }, chosen) {
+    const rows = during(channels, "attributed_date", chosen).filter(
+      ({ touch }) => touch === chosen.touch,
+    );
+    const measures = ["session_count", "new_user_count", "revenue_event_count", "revenue"];
+    const table = shares(
+      sums(rows, ["channel"], measures).map((row) => ({ ...row, label: row.channel })),
+      "session_count",
+    ).sort(descending("session_count"));
+    return { table, picture: table.map((row, place) => ({ ...row, place })) };
+  },
+
+  lateness({ lateness }, chosen) {
+    const rows = during(lateness, "uploaded_date", chosen);
+    const table = shares(
+      sums(rows, ["delay_number", "delay"], ["event_count"])
+        .sort((a, b) => a.delay_number - b.delay_number)
+        .map((row) => ({ ...row, label: row.delay })),
+      "event_count",
+    );
+    return { table, picture: table.map((row, place) => ({ ...row, place })) };
   },
 
   frustrated_sessions({ sessions }, chosen) {

@@ -121,6 +121,31 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
         """,
         [plain, count, rate, number, count],
     ),
+    "channels": (
+        """
+        select
+            channel, sum(session_count)::bigint,
+            sum(session_count) / sum(sum(session_count)) over ()::double,
+            sum(new_user_count)::bigint, sum(revenue_event_count)::bigint, sum(revenue)
+        from amplitude__attribution
+        where attributed_date between $first and $last and touch = 'last'
+        group by 1
+        order by 2 desc, 1
+        """,
+        [plain, count, rate, count, count, money],
+    ),
+    "lateness": (
+        """
+        select
+            delay, sum(event_count)::bigint,
+            sum(event_count) / sum(sum(event_count)) over ()::double
+        from amplitude__lateness
+        where uploaded_date between $first and $last
+        group by delay_number, delay
+        order by delay_number
+        """,
+        [plain, count, rate],
+    ),
     "funnel": (
         """
         with steps as (
