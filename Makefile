@@ -36,6 +36,8 @@ endif
 ifeq ($(DATA),data/demo)
 export LANDING := data/demo/landing
 export WAREHOUSE := data/demo/warehouse.duckdb
+# The sample is of January 2026: its report does not say that it is old.
+export REPORT_AGE := none
 endif
 
 DOCS ?= $(DATA)/docs
@@ -64,6 +66,7 @@ demo: export LANDING := data/demo/landing
 demo: export WAREHOUSE := data/demo/warehouse.duckdb
 demo: export DOCS := data/demo/docs
 demo: export REPORT := data/demo/report
+demo: export REPORT_AGE := none
 demo: export TARGET := duckdb
 demo: export DBT_SCHEMA := amplitude
 # The demo shows the sample by the project's own settings, and leaves dbt's files alone.

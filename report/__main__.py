@@ -1,14 +1,16 @@
 """`python -m report`: write the pages of the target that dbt's profile names."""
 
 import argparse
+import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dbt.artifacts.resources import Time
 from dotenv import load_dotenv
 
 from report import documentation
-from report.page import render
+from report.page import Freshness, render
 from report.warehouse import WarehouseError, ask
 from runner.duckdb_file import WarehouseFileError, locked_warehouse, warehouse_file
 from runner.project import DbtError, Project
@@ -48,8 +50,27 @@ def write_report(project: Project, folder: Path) -> Path:
         print(f"report: not there yet: {', '.join(missing)}", file=sys.stderr)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
-    page.write_text(render(answers, datetime.now(UTC)), encoding="utf-8")
+    html = render(answers, datetime.now(UTC), _freshness(project))
+    page.write_text(html, encoding="utf-8")
     return page
+
+
+def _freshness(project: Project) -> Freshness | None:
+    """Thresholds of the raw events' source; none in the demo (REPORT_AGE=none)."""
+    if os.environ.get("REPORT_AGE") == "none":
+        return None
+    for source in project.manifest.sources.values():
+        thresholds = source.freshness
+        if source.name == "events" and thresholds:
+            late, stale = thresholds.warn_after, thresholds.error_after
+            if late and stale:
+                return Freshness(_hours(late), _hours(stale))
+    return None
+
+
+def _hours(time: Time) -> float:
+    hours = {"minute": 1 / 60, "hour": 1, "day": 24}
+    return (time.count or 0) * hours[str(time.period or "hour")]
 
 
 if __name__ == "__main__":

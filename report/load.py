@@ -34,6 +34,11 @@ class Load:
         return not self.open_hours
 
     @property
+    def until(self) -> str:
+        """The end of the newest loaded hour, as ISO 8601."""
+        return f"{self.last_hour + HOUR:%Y-%m-%dT%H:%M}Z"
+
+    @property
     def headline(self) -> str:
         if self.is_complete:
             return f"Complete through {_hour(self.last_hour)} UTC"

@@ -7,6 +7,7 @@ and styles are known by their hashes, and there is nothing else that may load or
 import hashlib
 import json
 from base64 import b64encode
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
@@ -34,8 +35,23 @@ PRESETS = {
 }
 
 
-def render(answers: dict[str, Answer], made_at: datetime) -> str:
-    """The page's HTML, from the warehouse's answers."""
+@dataclass(frozen=True)
+class Freshness:
+    """Hours after its newest loaded hour from which a page is late, or stale."""
+
+    late_hours: float
+    stale_hours: float
+
+
+def render(
+    answers: dict[str, Answer],
+    made_at: datetime,
+    freshness: Freshness | None = None,
+) -> str:
+    """The page's HTML, from the warehouse's answers; without `freshness` it has no age.
+
+    The page computes the age when it is opened.
+    """
     (settings_row,) = answers["settings"].records()
     states = loads(answers["load_hours"].records())
     days = {state.project_id: _days(state, answers) for state in states}
@@ -45,6 +61,7 @@ def render(answers: dict[str, Answer], made_at: datetime) -> str:
         "projects": list(days),
         "days": days,
         "charts": [chart.settings() for chart in drawn],
+        "freshness": vars(freshness) if freshness else None,
     }
     data = {
         name: {"columns": answer.columns, "rows": answer.rows}

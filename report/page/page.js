@@ -76,6 +76,25 @@ function choose(from, to) {
   return show();
 }
 
+// ---- The age of the data
+
+// By the reader's clock: a page that is left lying gets older too.
+function showAge() {
+  if (!settings.freshness) return;
+  const { late_hours, stale_hours } = settings.freshness;
+  for (const state of document.querySelectorAll("[data-until]")) {
+    const hours = (Date.now() - Date.parse(state.dataset.until)) / 3_600_000;
+    if (hours < late_hours) continue;
+    state.classList.remove("good");
+    state.classList.toggle("late", hours < stale_hours && !state.classList.contains("bad"));
+    state.classList.toggle("bad", hours >= stale_hours || state.classList.contains("bad"));
+    const age = hours < 72 ? `${count.format(hours)} hours` : `${count.format(hours / 24)} days`;
+    const line = state.querySelector(".age");
+    line.textContent = `The newest loaded hour ended ${age} ago; after ${count.format(late_hours)} hours a load is late.`;
+    line.hidden = false;
+  }
+}
+
 // ---- The address
 
 // What was chosen stands in the address, so that a link shows the same view: days,
@@ -416,6 +435,7 @@ function followTheme() {
 }
 
 followTheme();
+showAge();
 if (settings.projects.length) {
   fillChoices();
   listen();

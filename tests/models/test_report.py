@@ -6,7 +6,7 @@ import re
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -32,7 +32,8 @@ FORMULA = "=cmd|' /C calc'!A0"
 
 def make_report(warehouse: Warehouse, folder: Path, **settings: str) -> Path:
     """`make report`; returns the page."""
-    environment = warehouse.environment() | {"REPORT": str(folder)} | settings
+    report = {"REPORT": str(folder), "REPORT_AGE": "none"}
+    environment = warehouse.environment() | report | settings
     run = make("report", environment=environment)
     assert run.returncode == 0, run.stdout
     return folder / "index.html"
@@ -297,6 +298,30 @@ def test_an_address_that_makes_no_sense_does_no_harm(browser, page, address):
         drawn(tab)
         assert (tab.input_value("#from"), tab.input_value("#to")) == (FIRST, LAST)
         assert tab.input_value("#funnel-funnel") == "purchase"
+
+
+def test_the_header_tells_how_old_the_data_is(browser, sample_duckdb, tmp_path):
+    """By the thresholds of the source, at the moment at which the page is read."""
+    settings = {"REPORT_AGE": "", "DATA": str(tmp_path)}
+    page = make_report(sample_duckdb, tmp_path, **settings)
+    for hours, state, words in [
+        (25, "good", ""),
+        (27, "late", "ended 27 hours ago; after 26 hours a load is late."),
+        (49, "late", "ended 49 hours ago"),
+        (51, "bad", "ended 51 hours ago"),
+        (24 * 10, "bad", "ended 10 days ago"),
+    ]:
+        context = browser.new_context(viewport={"width": 1280, "height": 900})
+        now = LAST_HOUR.replace(tzinfo=UTC) + timedelta(hours=1 + hours)
+        context.clock.set_fixed_time(now)
+        tab = context.new_page()
+        tab.goto(page.as_uri())
+        card = tab.locator("[data-load]")
+        kinds = set((card.get_attribute("class") or "").split())
+        assert kinds & {"good", "late", "bad"} == {state}, hours
+        assert words in card.inner_text()
+        assert card.locator(".age").is_visible() == bool(words)
+        context.close()
 
 
 def test_the_theme_is_kept(browser, page):
