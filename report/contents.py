@@ -191,7 +191,7 @@ SECTIONS = [
                 "channels",
                 "Channels",
                 "channels",
-                "Where do people come from, and who of them pays?",
+                "Which channels bring users and revenue?",
                 "Sessions, new users and revenue by the channel of the user’s last (or "
                 "first) session that came from a campaign, an ad or another site. The "
                 "page of amplitude__attribution says how channels are defined.",

@@ -95,6 +95,11 @@ def render(
         presets=PRESETS.items(),
         sections=SECTIONS,
         missing={name: answer.missing for name, answer in answers.items()},
+        sql={name: answer.sql for name, answer in answers.items()},
+        models={
+            name: {model: model.rpartition(".")[2] for model in answer.models}
+            for name, answer in answers.items()
+        },
         settings=_json(settings),
         answers=_json(data),
     )

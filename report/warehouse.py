@@ -19,11 +19,16 @@ class WarehouseError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one question, or the names of the marts that are not there."""
+    """The rows of one question, or the names of the marts that are not there.
+
+    `sql` is what was asked, `models` are dbt's ids of the marts that it reads.
+    """
 
     columns: list[str] = field(default_factory=list)
     rows: list[tuple] = field(default_factory=list)
     missing: list[str] = field(default_factory=list)
+    sql: str = ""
+    models: list[str] = field(default_factory=list)
 
     def records(self) -> list[dict]:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
@@ -61,6 +66,11 @@ def _ask(project: Project, question: Any) -> Answer:
         # Not execute(): what that gives reads the text "null" as no text.
         _, cursor = adapter.add_query(question.compiled_code, auto_begin=False)
         columns = [column[0].lower() for column in cursor.description]
-        return Answer(columns, cursor.fetchall())
+        return Answer(
+            columns,
+            cursor.fetchall(),
+            sql=question.compiled_code.strip(),
+            models=[mart.unique_id for mart in marts],
+        )
     except Exception as error:
         raise WarehouseError(f"{question.name}: {error}") from error

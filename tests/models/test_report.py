@@ -300,6 +300,25 @@ def test_an_address_that_makes_no_sense_does_no_harm(browser, page, address):
         assert tab.input_value("#funnel-funnel") == "purchase"
 
 
+def test_each_card_links_to_its_marts_and_shows_its_sql(tab, sample_duckdb):
+    folder = Path(sample_duckdb.environment()["DBT_TARGET_PATH"])
+    nodes = json.loads((folder / "manifest.json").read_text())["nodes"]
+    for section in SECTIONS:
+        for chart in section.charts:
+            source = tab.locator(f"#{chart.name} .source")
+            source.locator("summary").click()
+            links = source.locator("a")
+            assert links.count(), chart.name
+            for link in links.all():
+                page, _, model = (link.get_attribute("href") or "").partition(
+                    "#!/model/"
+                )
+                assert page == "../docs/index.html"
+                assert nodes[model]["name"] == link.inner_text()
+            columns, _ = sample_duckdb.ask(source.locator("code").last.inner_text())
+            assert "project_id" in columns
+
+
 def test_the_header_tells_how_old_the_data_is(browser, sample_duckdb, tmp_path):
     """By the thresholds of the source, at the moment at which the page is read."""
     settings = {"REPORT_AGE": "", "DATA": str(tmp_path)}

@@ -14,7 +14,7 @@ final as (
         sum(session_count) as session_count,
         sum(new_user_count) as new_user_count,
         sum(revenue_event_count) as revenue_event_count,
-        sum(revenue) as revenue
+        sum(revenue::decimal(28, 9))::double as revenue
     from attribution
     where attributed_date is not null
     group by 1, 2, 3, 4
