@@ -247,7 +247,7 @@ test: setup-dev ## Run all tests
 		--ignore tests/conventions $(ARGS)
 
 # Left out: all that builds models or starts emulators, and random histories.
-SLOW := tests/models $(addprefix tests/test_,cloud_dbt.py cloud_loads.py cloud_setup.py \
+SLOW := tests/models $(addprefix tests/test_,cloud_dbt.py cloud_doctor.py cloud_loads.py cloud_setup.py \
 	cloud_sql.py cloud_teardown.py erase.py histories.py ingest_hostile.py object_store.py \
 	ingest_s3.py snowflake_emulator.py verify_account.py)
 .PHONY: test-fast

@@ -12,7 +12,7 @@ from pathlib import Path
 from doctor.checks import CheckFailed, CheckSkipped, Context
 from doctor.sources import amplitude, clock
 from ingest.landing import open_landing
-from ingest.ledger import read_ledger
+from ingest.landing.ledger import read_ledger
 from ingest.windows import last_safe_hour
 from runner.duckdb_file import WarehouseFileError, open_warehouse, warehouse_file
 from runner.settings import SettingsFileError, read_settings, settings_file

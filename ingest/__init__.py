@@ -3,7 +3,7 @@
 The way of an hour: `run` takes a window of hours from `pending`, which knows how long
 one may be, and asks `answers` for it. There `export` sends the request, `archive` reads
 the zip while it arrives, and each member waits in a `room` until `members` has proven
-it whole and `landing` has put it there. Then `run` adds the hour to the `ledger`.
+it whole and `landing` has put it there. Then `run` adds the hour to the ledger.
 `erased_events` keeps events of erased persons from landing again, `progress` shows how
 far it is.
 `clock` knows Amplitude's time, `waiting` limits how long an answer may take, `network`

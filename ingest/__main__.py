@@ -17,7 +17,7 @@ from ingest.clock import WrongClock, difference
 from ingest.erasures import read_erased
 from ingest.export import NotAnExportApi, Outage, Refused, Unreachable
 from ingest.landing import Landing, LandingError, open_landing
-from ingest.ledger import Ledger, projects_of
+from ingest.landing.ledger import Ledger, projects_of
 from ingest.pending import LONGEST_WINDOW_HOURS
 from ingest.room import HoldError
 from ingest.run import Run

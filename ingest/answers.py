@@ -25,7 +25,7 @@ from ingest.export import (
     Unreachable,
 )
 from ingest.landing import DamagedObject, Landing
-from ingest.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
+from ingest.landing.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
 from ingest.members import Format, MemberError, MemberName, prove
 from ingest.room import Held, Room
 from ingest.settings import Settings, SettingsError

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from datetime import date, datetime
 from itertools import groupby
 
-from ingest.ledger import Ledger
+from ingest.landing.ledger import Ledger
 from ingest.windows import Window
 
 MARKS: dict[str, str] = {"landed": "#", "empty": ".", "too_large": "!", "missing": "?"}

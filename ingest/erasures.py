@@ -25,7 +25,7 @@ from typing import IO, Any
 from isal.igzip import IGzipFile
 
 from ingest.landing import Landing, LandingError
-from ingest.ledger import MALFORMED
+from ingest.landing.ledger import MALFORMED
 from ingest.settings import SettingsError
 
 KINDS = ("user_id", "device_id", "amplitude_id")

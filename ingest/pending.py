@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Iterable
 from datetime import datetime
 
-from ingest.ledger import Ledger
+from ingest.landing.ledger import Ledger
 from ingest.windows import Window, windows
 
 log = logging.getLogger(__name__)

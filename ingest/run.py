@@ -17,7 +17,7 @@ from ingest.erased_events import ErasedEvents
 from ingest.erasures import Erased
 from ingest.export import Outage
 from ingest.landing import Landing
-from ingest.ledger import Ledger
+from ingest.landing.ledger import Ledger
 from ingest.pending import LONGEST_WINDOW_HOURS, Pending
 from ingest.progress import SECONDS_BETWEEN_LOOKS, Progress
 from ingest.settings import Settings

@@ -129,7 +129,7 @@ class Settings:
             secret_key=amplitude_key,
             region=cast(Region, region),
             export_url=_export_url(given.get("AMP_EXPORT_URL") or EXPORT_URLS[region]),
-            landing=_landing(given),
+            landing=landing_of(given),
             start=_start(given.get("AMP_START")),
             project_id=project_id,
             timeout_seconds=seconds("AMP_TIMEOUT_SECONDS", 300),
@@ -165,7 +165,8 @@ def _export_url(url: str) -> str:
     return url
 
 
-def _landing(given: Mapping[str, str]) -> str:
+def landing_of(given: Mapping[str, str]) -> str:
+    """The folder, or s3://bucket/prefix. Raises SettingsError."""
     bucket = given.get("AWS_BUCKET") or given.get("AWS_BUCKET_NAME")
     landing = given.get("LANDING") or (f"s3://{bucket}" if bucket else "data/landing")
     if landing.startswith("s3://") and not landing.removeprefix("s3://").strip("/"):

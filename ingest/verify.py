@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from ingest.landing import Landing
-from ingest.ledger import Ledger
+from ingest.landing.ledger import Ledger
 from ingest.windows import Window, parse_hour
 
 READERS = 8

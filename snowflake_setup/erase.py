@@ -13,7 +13,7 @@ from secrets import token_hex
 
 from ingest.erasures import KINDS, Erased, Erasure, check_salt, erased_by
 from ingest.landing import Landing, LandingError
-from ingest.ledger import HourRecord, put_records, read_ledger
+from ingest.landing.ledger import HourRecord, put_records, read_ledger
 from snowflake_setup.loads import Raw, chunks
 from snowflake_setup.session import Session, SnowflakeError, quoted
 from snowflake_setup.settings import CloudSettings

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from ingest.landing import Landing
-from ingest.ledger import HourRecord, read_ledger
+from ingest.landing.ledger import HourRecord, read_ledger
 
 
 @dataclass(frozen=True)

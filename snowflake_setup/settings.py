@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.settings import SettingsError
+from ingest.settings import SettingsError, landing_of
 from snowflake_setup import forms
 from snowflake_setup.forms import Form
 
@@ -246,9 +246,9 @@ def _sign_in(reader: _Reader) -> SignIn:
 
 
 def _landing(given: Mapping[str, str]) -> str:
-    for name in ("LANDING", "AWS_BUCKET", "AWS_BUCKET_NAME"):
-        if value := given.get(name):
-            landing = value if name == "LANDING" else f"s3://{value}"
-            form = forms.BUCKET_URL if "://" in landing else forms.FOLDER
-            return form.check(name, landing)
-    return "data/landing"
+    """It becomes part of SQL, so its form is checked here."""
+    landing = landing_of(given)
+    names = ("LANDING", "AWS_BUCKET", "AWS_BUCKET_NAME")
+    name = next((name for name in names if given.get(name)), "LANDING")
+    form = forms.BUCKET_URL if "://" in landing else forms.FOLDER
+    return form.check(name, landing)

@@ -21,7 +21,7 @@ import pytest
 from commands import Finished, snowflake_setup
 
 from ingest.landing import FolderLanding
-from ingest.ledger import HourRecord
+from ingest.landing.ledger import HourRecord
 from sandbox.amplitude.export_api import serve
 from sandbox.snowflake import emulator, run, without_account
 from sandbox.snowflake.copy import loaded_names

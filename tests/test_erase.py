@@ -26,7 +26,7 @@ from ingest.erase import __main__ as erase
 from ingest.erase import people
 from ingest.erasures import Erased, ErasedId, Salt, without
 from ingest.landing import FolderLanding
-from ingest.ledger import HourRecord, LandedFile, put_records, read_ledger
+from ingest.landing.ledger import HourRecord, LandedFile, put_records, read_ledger
 from ingest.windows import HOUR
 from sandbox.amplitude.export_api import serve
 from snowflake_setup.erase import _delete_rows

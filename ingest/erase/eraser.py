@@ -40,7 +40,13 @@ from ingest.erasures import (
     without,
 )
 from ingest.landing import Landing, LandingError, Version
-from ingest.ledger import ErasedFile, HourRecord, LandedFile, put_records, read_ledger
+from ingest.landing.ledger import (
+    ErasedFile,
+    HourRecord,
+    LandedFile,
+    put_records,
+    read_ledger,
+)
 
 log = logging.getLogger("ingest")
 # What the models load. A name that ends in the hash of the content can be rewritten.

@@ -22,7 +22,7 @@ from warehouses import (
 )
 
 from ingest.landing import FolderLanding, LandingError
-from ingest.ledger import read_ledger
+from ingest.landing.ledger import read_ledger
 from sandbox.amplitude.export_api import EXPORT_DIR, serve
 from sandbox.snowflake import load, run
 
