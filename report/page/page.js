@@ -113,7 +113,7 @@ function remember(section) {
 
 const isDay = (text) => /^\d{4}-\d\d-\d\d$/.test(text ?? "") && !isNaN(new Date(text));
 
-// Whether the address names a view. Whatever it holds that the page has not is ignored.
+// Whether the address names a view. Values that the page does not have are ignored.
 async function recall() {
   const view = new URLSearchParams(location.hash.slice(1));
   const [from, to] = [view.get("from"), view.get("to")];
@@ -298,7 +298,7 @@ async function draw(chart, project) {
 const numeric = (format) => !["text", "date", "flag"].includes(format);
 
 function showTable(chart, figure) {
-  const details = figure.querySelector("details");
+  const details = figure.querySelector(".numbers");
   if (!details.open) return;
   const body = chart.rows.map((row) =>
     element(
@@ -386,7 +386,7 @@ function listen() {
         remember();
       });
     }
-    figure.querySelector("details").addEventListener("toggle", () => showTable(chart, figure));
+    figure.querySelector(".numbers").addEventListener("toggle", () => showTable(chart, figure));
     figure.querySelector(".download").addEventListener("click", () => download(chart));
   }
 }

@@ -78,7 +78,7 @@ def choose_days(tab: Page, first: str, last: str) -> None:
 
 def table(tab: Page, chart: str) -> list[list[str]]:
     """The rows of a chart's table, as they are read."""
-    details = tab.locator(f"#{chart} details")
+    details = tab.locator(f"#{chart} .numbers")
     if details.get_attribute("open") is None:
         details.locator("summary").click()
         tab.wait_for_selector(f"#{chart} tbody tr")

@@ -433,7 +433,7 @@ def test_it_can_be_used_without_a_mouse(tab):
     assert {"theme", "from", "to", "lifecycle-period", "funnel-funnel"} <= set(reached)
     assert reached.count("Numbers") == len(CHARTS)
 
-    tab.focus("#active_users summary")
+    tab.focus("#active_users .numbers summary")
     tab.keyboard.press("Enter")
     tab.wait_for_selector("#active_users tbody tr")
     choose_days(tab, "2026-01-14", "2026-01-15")
