@@ -252,7 +252,7 @@ def test_days_that_are_not_all_loaded_are_not_compared(browser, long_history):
 
 def wait_until(tab: Page, condition: str) -> None:
     """Playwright's own would need eval in the page, which the page forbids."""
-    for _ in range(100):
+    for _ in range(400):
         if tab.evaluate(condition):
             return
         tab.wait_for_timeout(50)
