@@ -197,7 +197,7 @@ def may_land(context: Context) -> str:
     """Asks IAM who may land, without landing anything."""
     settings = context.settings
     if not context.caller:
-        raise CheckSkipped("there is no sign-in to AWS")
+        raise CheckSkipped("not signed in to AWS")
     iam = context.client("iam")
     who = {}
     made = context.deployed.outputs.get("GitHubRoleArn") if context.deployed else None

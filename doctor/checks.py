@@ -47,7 +47,7 @@ class Context:
 
     def session(self, role: str) -> "Session":
         if role not in self.sessions:
-            raise CheckSkipped(f"there is no session as {role}")
+            raise CheckSkipped(f"not signed in as {role}")
         return self.sessions[role]
 
     def client(self, service: str) -> Any:

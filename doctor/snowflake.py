@@ -196,7 +196,7 @@ def pipes(context: Context) -> str:
         pipe = raw.pipe(table)
         row = shown.get(PIPES[table])
         if not row:
-            wrong.append(f"there is no {pipe}")
+            wrong.append(f"{pipe} does not exist")
             fixes += [AGAIN, LOAD_MISSING]
             continue
         copied = " ".join(row["definition"].lower().split())
@@ -316,7 +316,7 @@ def workflow_user(context: Context) -> str:
     rows = context.setup.rows(f"show users like '{name}'")
     found = [row for row in rows if row["name"].lower() == name]
     if not found:
-        raise CheckFailed(f"there is no user {name}", AGAIN)
+        raise CheckFailed(f"the user {name} does not exist", AGAIN)
     [user] = found
     if str(user.get("disabled") or "false").lower() == "true":
         raise CheckFailed(

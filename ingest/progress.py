@@ -19,7 +19,7 @@ class Progress:
     """
 
     def __init__(self, hour_count: int) -> None:
-        # Without a terminal there is no bar.
+        # The bar is shown on a terminal only.
         self._bar = Bar(total=hour_count, unit="h", disable=None)
         self._hour_count = hour_count
         self._done = 0

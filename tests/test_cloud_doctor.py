@@ -76,7 +76,7 @@ def test_the_doctor_finds_nothing_and_changes_nothing(well):
     finished = reads_only(lambda: well.run("doctor"))
     assert finished.returncode == 0, finished.stdout + finished.stderr
     lines = finished.stdout.splitlines()
-    # Nothing has been built here, so there is no form of the last load to look at.
+    # Nothing has been built here: the doctor cannot look at the last load's form.
     (unbuilt,) = [line for line in lines if not line.startswith("OK ")]
     assert "no build has made amplitude__load_drift yet" in unbuilt
     assert len(lines) == 24
@@ -122,7 +122,7 @@ def test_the_doctor_says_which_setting_is_malformed(well):
                 "stack": "no stack amplitude-landing in eu-west-1",
                 "bucket": "set AWS_REGION=us-east-1",
                 "Snowflake, loader role": "grant role nobody to user",
-                "workflow's user": "there is no user nobody",
+                "workflow's user": "the user nobody does not exist",
             },
         ),
         (
@@ -332,10 +332,10 @@ def test_what_was_dropped_comes_back_and_no_row_twice(well):
     )(well)
     found = well.doctor()
     for link, words in {
-        "pipes": "there is no raw.amplitude.ledger_pipe",
+        "pipes": "raw.amplitude.ledger_pipe does not exist",
         "raw tables": "raw.amplitude.events",
         "storage integration": "does not exist",
-        "workflow's user": "there is no user amplitude_ci",
+        "workflow's user": "the user amplitude_ci does not exist",
         "grants": "loader lacks insert on table raw.amplitude.ledger; transformer"
         " lacks create schema on database analytics",
     }.items():
