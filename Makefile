@@ -23,7 +23,7 @@ WITH_SETTINGS := $(if $(wildcard .env),dotenv run --no-override --)
 # calls this, or leaves it to the command.
 setting = $(or $($1),$(if $(WITH_SETTINGS),$(shell $(VENV)/bin/dotenv get $1 2>/dev/null)))
 # With workload identity each command gets a fresh token of the GitHub Actions job.
-WITH_TOKEN = $(if $(filter workload_identity,$(call setting,SNOWFLAKE_AUTHENTICATOR)),python -m snowflake_setup with-token --)
+WITH_TOKEN = $(if $(filter workload_identity,$(call setting,SNOWFLAKE_AUTHENTICATOR)),python -m runner.with_token)
 # The warehouse's file and dbt's logs can be read by their owner only.
 DBT = umask 077; $(WITH_SETTINGS) $(WITH_TOKEN) python -m runner
 PAGES = umask 077; $(WITH_SETTINGS) $(WITH_TOKEN) python -m report
@@ -36,7 +36,7 @@ endif
 ifeq ($(DATA),data/demo)
 export LANDING := data/demo/landing
 export WAREHOUSE := data/demo/warehouse.duckdb
-# The sample is of January 2026: its report does not say that it is old.
+# The sample is from January 2026: its report does not warn about its age.
 export REPORT_AGE := none
 endif
 
@@ -47,11 +47,11 @@ SITE ?= $(DATA)/site
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 # VERIFY=1: check every landed file too.
 VERIFY_ := $(if $(filter-out 0,$(VERIFY)),--verify)
-# CONFIRM=1: of make erase and make cloud-teardown; the other two are of make erase alone.
+# CONFIRM=1 belongs to make erase and make cloud-teardown, the other two to make erase only.
 CONFIRM_ := $(if $(filter-out 0,$(CONFIRM)),--confirm)
 ANYWAY_ := $(if $(filter-out 0,$(ANYWAY)),--anyway)
 ALSO_LINKED_ := $(if $(filter-out 0,$(ALSO_LINKED)),--also-linked)
-# AGAIN=1: run all SQL again, so that what was dropped or taken away comes back.
+# AGAIN=1: run all SQL again, so that restores what was dropped or revoked.
 AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
 .PHONY: help

@@ -80,7 +80,7 @@ def write_export(
 ) -> None:
     """Write the export's files below the folder, with one process a core.
 
-    Each file is there so many times, under other numbers; copies take no room.
+    Each file is there so many times, under other numbers; copies take no space.
     """
     (folder / str(PROJECT)).mkdir(parents=True, exist_ok=True)
     user_count = max(1, event_count // EVENTS_A_USER)

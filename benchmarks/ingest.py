@@ -110,11 +110,11 @@ def dominating(costs: dict[tuple[tuple, str], list[Cost]]) -> Iterator[str]:
             "moving the bytes": floor - start,
             "proving and recording them": whole - floor,
         }
-        told = ", ".join(
+        listed = ", ".join(
             f"{name} {max(seconds, 0):.2f} s ({max(seconds, 0) / whole:.0%})"
             for name, seconds in sorted(parts.items(), key=lambda part: -part[1])
         )
-        yield f"{' to '.join(group)}, of {whole:.2f} s: {told}"
+        yield f"{' to '.join(group)}, of {whole:.2f} s: {listed}"
 
 
 def main() -> int:

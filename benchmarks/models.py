@@ -165,7 +165,7 @@ def round_of(month: Path, folder: Path) -> Iterator[tuple[str, Cost]]:
         kept = folder / f"{name}.duckdb"
         if kept.exists():
             kept.rename(warehouse)
-        # What the step before wrote is not this one's to wait for.
+        # This step does not wait for what the step before wrote.
         os.sync()
         cost = measure(module, os.environ | PATHS | environment, folder)
         if warehouse.exists():
@@ -206,8 +206,8 @@ def dominating(folder: Path) -> str:
         kind, _, name = result["unique_id"].split(".")[:3]
         spent[KINDS.get(kind, name)] += result["execution_time"]
     slowest = sorted(spent.items(), key=lambda one: -one[1])[:5]
-    told = ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)
-    return f"{told}; all nodes {sum(spent.values()):.1f}"
+    listed = ", ".join(f"{name} {seconds:.1f}" for name, seconds in slowest)
+    return f"{listed}; all nodes {sum(spent.values()):.1f}"
 
 
 def table(rounds: list[dict[str, list[Cost]]]) -> Iterator[str]:
@@ -259,8 +259,8 @@ def main() -> int:
             rounds.append(costs)
             shutil.rmtree(folder)
     print(*table(rounds), "", sep="\n")
-    for step, told in spent.items():
-        print(f"{step}, thread-seconds: {told}")
+    for step, listed in spent.items():
+        print(f"{step}, thread-seconds: {listed}")
     return 0
 
 

@@ -1,7 +1,7 @@
 """Other ways to bring a day from the Export API to S3, to compare the ingest with.
 
-`plain` is the script that everybody writes first; `floor` moves the same bytes and
-looks at none of them; `download` only reads. Settings are those of the ingest, and
+`plain` is a straightforward script; `floor` moves the same bytes and checks
+none of them; `download` only reads. Settings are those of the ingest, and
 `PREFIX` for the keys.
 """
 
@@ -84,7 +84,7 @@ def objects() -> Iterator[bytes]:
 
 
 def download() -> None:
-    """Read the body and forget it."""
+    """Read the body and discard it."""
     for _ in get(stream=True).iter_content(CHUNK):
         pass
 

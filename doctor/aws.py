@@ -103,7 +103,7 @@ def bucket(context: Context) -> str:
     if faults:
         words = ", ".join(fault for fault, _ in faults)
         raise CheckFailed(
-            f"{bucket} {words}: it was changed since it was made",
+            f"{bucket} {words}: it was changed after its creation",
             *(fix for _, fix in faults),
         )
     return f"{bucket} is encrypted, versioned, TLS only, closed to the public"
@@ -144,8 +144,8 @@ def _bucket_faults(s3: Any, bucket: str) -> Iterator[tuple[str, str]]:
                 public_access_block_configuration=dict.fromkeys(CLOSED, True),
             ),
         )
-    told = _or_none(s3.get_bucket_policy, bucket)
-    policy = json.loads(told["Policy"]) if told else {"Version": "2012-10-17"}
+    reported = _or_none(s3.get_bucket_policy, bucket)
+    policy = json.loads(reported["Policy"]) if reported else {"Version": "2012-10-17"}
     statements = _listed(policy.get("Statement", []))
     if not _refuses_plain_http(statements):
         arn = f"arn:aws:s3:::{bucket}"
@@ -220,7 +220,7 @@ def may_land(context: Context) -> str:
                 "cloudformation", "detect-stack-drift", stack_name=settings.stack
             ),
         )
-    return f"{' and '.join(who) or 'the root user'} may land files"
+    return f"{' and '.join(who) or 'the root user'} may write the landing"
 
 
 def _identity_of(iam: Any, caller: str) -> str:
@@ -253,15 +253,15 @@ def _may(iam: Any, arn: str, action: str, key: str) -> bool:
 
 def trust(context: Context) -> str:
     """Only Snowflake may assume the role that Snowflake assumes."""
-    told = context.integration
-    if not told.get("STORAGE_AWS_ROLE_ARN"):
+    reported = context.integration
+    if not reported.get("STORAGE_AWS_ROLE_ARN"):
         raise CheckSkipped("the integration names no role")
-    name = told["STORAGE_AWS_ROLE_ARN"].rpartition("/")[2]
+    name = reported["STORAGE_AWS_ROLE_ARN"].rpartition("/")[2]
     with aws_errors(f"reading the role {name}"):
         role = context.client("iam").get_role(RoleName=name)["Role"]
     user, external_id = (
-        told["STORAGE_AWS_IAM_USER_ARN"],
-        told["STORAGE_AWS_EXTERNAL_ID"],
+        reported["STORAGE_AWS_IAM_USER_ARN"],
+        reported["STORAGE_AWS_EXTERNAL_ID"],
     )
     wanted = {
         "Effect": "Allow",
@@ -300,12 +300,12 @@ def trust(context: Context) -> str:
 def notification(context: Context) -> str:
     settings = context.settings
     if not context.queue:
-        raise CheckSkipped("no queue of the pipes is known")
+        raise CheckSkipped("the queue of the pipes is unknown")
     with aws_errors(f"reading the notifications of {settings.bucket}"):
-        told = context.client("s3").get_bucket_notification_configuration(
+        reported = context.client("s3").get_bucket_notification_configuration(
             Bucket=settings.bucket
         )
-    queues = told.get("QueueConfigurations", [])
+    queues = reported.get("QueueConfigurations", [])
     folders = [f"{settings.prefix}{table}/" for table in TABLES]
     missing = [
         folder
@@ -321,7 +321,9 @@ def notification(context: Context) -> str:
                 "s3api",
                 "put-bucket-notification-configuration",
                 bucket=settings.bucket,
-                notification_configuration=_with_notices(told, folders, context.queue),
+                notification_configuration=_with_notices(
+                    reported, folders, context.queue
+                ),
             )
         raise CheckFailed(
             "the bucket sends the pipes' queue no notifications for"
@@ -329,7 +331,7 @@ def notification(context: Context) -> str:
             fix,
             LOAD_MISSING,
         )
-    return "the bucket tells the pipes' queue of events/ and ledger/"
+    return "the bucket notifies the pipes' queue of events/ and ledger/"
 
 
 def _rules(queue: dict[str, Any]) -> dict[str, str]:
@@ -349,7 +351,7 @@ def _tells(queue: dict[str, Any], arn: str, folder: str) -> bool:
 
 
 def _with_notices(
-    told: dict[str, Any], folders: list[str], arn: str
+    reported: dict[str, Any], folders: list[str], arn: str
 ) -> dict[str, object]:
     """The bucket's notifications with the pipes' in the place of what S3 would not
     take beside them, because it is for the same objects."""
@@ -366,6 +368,8 @@ def _with_notices(
         }
         for folder in folders
     ]
-    kept = [queue for queue in told.get("QueueConfigurations", []) if is_beside(queue)]
-    others = {name: value for name, value in told.items() if name in OTHER_NOTICES}
+    kept = [
+        queue for queue in reported.get("QueueConfigurations", []) if is_beside(queue)
+    ]
+    others = {name: value for name, value in reported.items() if name in OTHER_NOTICES}
     return others | {"QueueConfigurations": [*kept, *ours]}

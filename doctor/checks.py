@@ -65,7 +65,7 @@ class Context:
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check has come to; `is_well` is None if it was left out."""
+    """The result of a check; `is_well` is None if it was skipped."""
 
     link: str
     is_well: bool | None

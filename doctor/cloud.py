@@ -64,13 +64,13 @@ def dbt(context: Context) -> str:
         )
     except subprocess.TimeoutExpired:
         raise CheckFailed(
-            "dbt debug does not end", "dbt debug --target snowflake"
+            "dbt debug does not finish", "dbt debug --target snowflake"
         ) from None
     if finished.returncode:
         lines = [line.strip() for line in finished.stdout.splitlines() if line.strip()]
-        told = [line for line in lines if "rror" in line or line[:1].isdigit()]
+        reported = [line for line in lines if "rror" in line or line[:1].isdigit()]
         raise CheckFailed(
-            f"dbt cannot connect: {' '.join(told[-3:])[-300:]}",
+            f"dbt cannot connect: {' '.join(reported[-3:])[-300:]}",
             "check SNOWFLAKE_ROLE, SNOWFLAKE_WAREHOUSE, SNOWFLAKE_DATABASE and the key",
             AGAIN,
         )
@@ -111,12 +111,12 @@ def drift(context: Context) -> str:
         row = found[-1]
         keys = row["undocumented_keys"] or "none", row["missing_keys"] or "none"
         raise CheckFailed(
-            f"many rows that project {row['project_id']} uploaded on {row['day']} have"
+            f"many rows of project {row['project_id']} uploaded on {row['day']} have"
             f" another form: {row['drifts']} (new keys: {keys[0]}; missing keys:"
             f" {keys[1]})",
             f"select * from {table} where drifts is not null",
         )
-    return "the last load has the form that the models know"
+    return "the last load has the schema that the models expect"
 
 
 def with_fixes(check: Callable[[Context], str]) -> Callable[[Context], str]:
@@ -158,5 +158,5 @@ CHECKS: dict[str, Callable[[Context], str]] = {
     "variables and models": variables,
     "dbt": dbt,
     "ledger against raw": load,
-    "form of the last load": drift,
+    "schema of the last load": drift,
 }

@@ -37,7 +37,7 @@ def settings_are_set(context: Context) -> str:
 
 def keys(context: Context) -> str:
     if not context.settings.given.get("AMP_API_KEY"):
-        raise CheckSkipped("there are no keys to try")
+        raise CheckSkipped("no keys are set")
     return amplitude(context)
 
 
@@ -57,15 +57,15 @@ def landing(context: Context) -> str:
             free = shutil.disk_usage(there).free
     except OSError as error:
         raise CheckFailed(
-            f"{there} cannot be written to: {error.strerror}",
-            "set LANDING to a folder of yours, or change who owns this one",
+            f"{there} is not writable: {error.strerror}",
+            "set LANDING to a folder that you own, or change the owner of this one",
         ) from error
     if free < FREE_BYTES:
         raise CheckFailed(
             f"the disk of {there} has only {free / 10**9:.1f} GB free",
-            "free some room, or set LANDING and WAREHOUSE to another disk",
+            "free disk space, or set LANDING and WAREHOUSE to another disk",
         )
-    return f"{folder} can be written to, {free / 10**9:.0f} GB are free"
+    return f"{folder} is writable, {free / 10**9:.0f} GB are free"
 
 
 def ledger(context: Context) -> str:

@@ -111,25 +111,25 @@ def integration(context: Context) -> str:
     settings = context.settings
     name = settings.names.integration
     rows = context.setup.rows(f"desc integration {name}")
-    told = {row["property"]: str(row["property_value"] or "") for row in rows}
-    context.integration = told
+    reported = {row["property"]: str(row["property_value"] or "") for row in rows}
+    context.integration = reported
     alter = f"alter storage integration {name} set"
     faults = {}
-    if told.get("ENABLED", "").lower() != "true":
-        faults["is switched off"] = f"{alter} enabled = true"
+    if reported.get("ENABLED", "").lower() != "true":
+        faults["is disabled"] = f"{alter} enabled = true"
     url = settings.landing_url
-    allowed = _locations(told.get("STORAGE_ALLOWED_LOCATIONS", ""))
+    allowed = _locations(reported.get("STORAGE_ALLOWED_LOCATIONS", ""))
     if not _covers(allowed, url):
         listed = ", ".join(f"'{location}'" for location in [*allowed, url])
         faults[f"does not allow {url}, but {', '.join(allowed) or 'nothing'}"] = (
             f"{alter} storage_allowed_locations = ({listed})"
         )
-    blocked = _locations(told.get("STORAGE_BLOCKED_LOCATIONS", ""))
+    blocked = _locations(reported.get("STORAGE_BLOCKED_LOCATIONS", ""))
     if any(_covers([one], url) or one.startswith(url) for one in blocked):
         faults[f"blocks {', '.join(blocked)}"] = (
             f"alter storage integration {name} unset storage_blocked_locations"
         )
-    role_arn = told.get("STORAGE_AWS_ROLE_ARN", "")
+    role_arn = reported.get("STORAGE_AWS_ROLE_ARN", "")
     made = context.deployed.outputs.get("SnowflakeRoleArn") if context.deployed else ""
     if made and role_arn != made:
         faults[f"assumes {role_arn}, the stack has made {made}"] = (
@@ -156,10 +156,12 @@ def stage(context: Context) -> str:
     except SnowflakeError as error:
         fix = AGAIN if error.number == DOES_NOT_EXIST else CLOUD_SETUP
         raise CheckFailed(f"{name}: {error}", fix) from error
-    told = {row["property"].upper(): str(row["property_value"] or "") for row in rows}
-    if _locations(told.get("URL", "")) != [settings.landing_url]:
+    reported = {
+        row["property"].upper(): str(row["property_value"] or "") for row in rows
+    }
+    if _locations(reported.get("URL", "")) != [settings.landing_url]:
         raise CheckFailed(
-            f"@{name} is at {told.get('URL')}, not {settings.landing_url}",
+            f"@{name} is at {reported.get('URL')}, not {settings.landing_url}",
             f"alter stage {name} set url = '{settings.landing_url}'",
             "make doctor: a pipe stops when its stage moves",
         )
@@ -296,7 +298,7 @@ def grants(context: Context) -> str:
 def masking_policies(context: Context) -> str:
     names = context.settings.names
     if not names.unmasked_role:
-        return "none are asked for: SNOWFLAKE_UNMASKED_ROLE is not set"
+        return "not configured: SNOWFLAKE_UNMASKED_ROLE is not set"
     rows = context.setup.rows(f"show masking policies in schema {names.raw}")
     found = {row["name"].lower() for row in rows}
     if lacking := {"personal_text", "personal_number", "personal_object"} - found:
@@ -320,7 +322,7 @@ def workflow_user(context: Context) -> str:
     [user] = found
     if str(user.get("disabled") or "false").lower() == "true":
         raise CheckFailed(
-            f"{name} is switched off", f"alter user {name} set disabled = false"
+            f"{name} is disabled", f"alter user {name} set disabled = false"
         )
     ways = ("has_rsa_public_key", "has_workload_identity")
     if all(str(user.get(way, "true")).lower() == "false" for way in ways):

@@ -12,8 +12,8 @@ from ingest.export import (
     NoData,
     NotAnExportApi,
     Refused,
-    TooMuch,
     Unreachable,
+    WindowTooLarge,
 )
 from ingest.settings import Settings
 from ingest.windows import Window, last_safe_hour
@@ -27,13 +27,13 @@ SET_CLOCK = "sudo timedatectl set-ntp true"
 
 
 def clock(context: Context) -> str:
-    """By the clock of Amplitude's server, which needs no keys to tell it."""
+    """Compare with the clock of Amplitude's server, which needs no keys."""
     url = Settings.read({**context.settings.given, **UNKEYED}).export_url
     try:
-        told = requests.head(url, timeout=(10, 10)).headers.get("Date", "")
+        reported = requests.head(url, timeout=(10, 10)).headers.get("Date", "")
     except requests.RequestException:
-        told = ""
-    if not (date := parse_date(told)):
+        reported = ""
+    if not (date := parse_date(reported)):
         raise CheckSkipped(f"{url} sent no time")
     ahead = (datetime.now(UTC) - date).total_seconds()
     if abs(ahead) > CLOCK_MAY_DIFFER_SECONDS:
@@ -55,11 +55,11 @@ def amplitude(context: Context) -> str:
         client = ExportClient(settings, lambda: False, Clock(lambda _: None))
         with client.open(Window(hour, hour)):
             pass
-    except (NoData, TooMuch):
+    except (NoData, WindowTooLarge):
         pass  # an answer of the API to keys that it takes
     except Refused as error:
         raise CheckFailed(
-            f"{where} refuses the keys: {error}",
+            f"{where} rejects the keys: {error}",
             "set AMP_API_KEY and AMP_SECRET_KEY of one project in .env, and AMP_REGION"
             f" of its data: {'eu' if settings.region == 'us' else 'us'}?",
         ) from error
@@ -71,4 +71,4 @@ def amplitude(context: Context) -> str:
         raise CheckFailed(f"{where}: {error}", SET_CLOCK) from error
     except Busy as error:
         raise CheckFailed(f"{where} is busy: {error}", "make doctor, later") from error
-    return f"the keys are taken, {where}"
+    return f"the keys are accepted, {where}"

@@ -12,6 +12,7 @@ from tqdm.contrib.logging import logging_redirect_tqdm
 
 from ingest import logs
 from ingest.answers import MOST_REQUESTS_AT_ONCE, Options
+from ingest.buffer import BufferFull
 from ingest.calendar import calendar
 from ingest.clock import WrongClock, difference
 from ingest.erasures import read_erased
@@ -19,7 +20,6 @@ from ingest.export import NotAnExportApi, Outage, Refused, Unreachable
 from ingest.landing import Landing, LandingError, open_landing
 from ingest.landing.ledger import Ledger, projects_of
 from ingest.pending import LONGEST_WINDOW_HOURS
-from ingest.room import HoldError
 from ingest.run import Run
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary, add_to_run_page
@@ -37,10 +37,10 @@ exit codes:
   1    some hours stay open or are too large for the Export API, or files are damaged,
        or erased files are back
   2    a setting or an argument is missing or malformed, or the clock is wrong
-  3    Amplitude refuses the keys
+  3    Amplitude rejects the keys
   4    Amplitude cannot be reached
   5    the landing cannot be read or written
-  70   a fault of this program; the log file has the details
+  70   an internal error; the log file has the details
   130  interrupted; the next run goes on from there
 """
 
@@ -52,7 +52,7 @@ def main() -> int:
     arguments = _parser().parse_args()
     load_dotenv(".env")
     try:
-        # Who only looks at the landing needs no keys.
+        # A command that only reads the landing needs no keys.
         looks = (arguments.ledger or arguments.verify) and not arguments.repair
         settings = Settings.read(os.environ, with_amplitude=not looks)
         log_file = logs.start(started, settings.secrets, settings.log_days)
@@ -93,10 +93,10 @@ def _try(
         return NO_AMPLITUDE, str(error)
     except Outage as error:
         return HOURS_OPEN, f"{error}; the hours left stay open for the next run"
-    except (LandingError, HoldError) as error:
+    except (LandingError, BufferFull) as error:
         return NO_LANDING, str(error)
     except KeyboardInterrupt:
-        return INTERRUPTED, "interrupted; the next run goes on from here"
+        return INTERRUPTED, "interrupted; the next run continues from here"
     except Exception as error:
         log.debug("the details:", exc_info=error)
         return UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
@@ -150,7 +150,7 @@ def _ingest(
         for window in windows(hours, limit):
             print(window)
         return DONE
-    log.info("%s: %d hours to ask for", wanted, len(hours))
+    log.info("%s: %d hours to request", wanted, len(hours))
     erased = read_erased(landing, settings.erasure_salt)
     options = Options(
         arguments.format,
@@ -200,7 +200,7 @@ def _wanted(
     newest = safe if settings.api_key else ledger.last_hour
     last = arguments.end or newest or safe
     if arguments.end and first > last:
-        raise SettingsError(f"END lies before the first hour, {Window(first, first)}")
+        raise SettingsError(f"END is before the first hour, {Window(first, first)}")
     if max(first, last) > safe:
         log.info("hours after %s are not complete at Amplitude yet", Window(safe, safe))
     return Window(first, min(last, safe)) if first <= safe else None
@@ -238,12 +238,14 @@ def _parser() -> argparse.ArgumentParser:
         help="last day or hour, inclusive",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="only print what would be asked for"
+        "--dry-run",
+        action="store_true",
+        help="only print which hours would be requested",
     )
     parser.add_argument(
         "--force",
         action="store_true",
-        help="ask for settled hours as well, and replace damaged files",
+        help="also request settled hours, and replace damaged files",
     )
     parser.add_argument(
         "--ledger", action="store_true", help="only show what each hour holds"
@@ -256,8 +258,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--repair",
         action="store_true",
-        help="ask again for the hours whose files are damaged or missing, and replace"
-        " them",
+        help="request the hours of damaged or missing files again, and replace them",
     )
     parser.add_argument(
         "--format",

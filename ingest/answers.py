@@ -1,4 +1,4 @@
-"""One answer: ask for a window, prove and land each of its files."""
+"""One answer: ask for a window, verify and land each of its files."""
 
 import logging
 import random
@@ -13,6 +13,7 @@ from typing import Literal
 
 from ingest import archive
 from ingest.archive import ArchiveError, TooManyMembers
+from ingest.buffer import BufferedMember, MemberBuffer
 from ingest.clock import Clock, Moment, rounded
 from ingest.erased_events import ErasedEvents
 from ingest.export import (
@@ -21,13 +22,12 @@ from ingest.export import (
     Interrupted,
     NoData,
     Outage,
-    TooMuch,
     Unreachable,
+    WindowTooLarge,
 )
 from ingest.landing import DamagedObject, Landing
 from ingest.landing.ledger import EMPTY_UNTIL, HourRecord, LandedFile, Ledger
-from ingest.members import Format, MemberError, MemberName, prove
-from ingest.room import Held, Room
+from ingest.members import Format, MemberError, MemberName, verify
 from ingest.settings import Settings, SettingsError
 from ingest.summary import Summary
 from ingest.windows import Window, last_safe_hour
@@ -37,8 +37,8 @@ log = logging.getLogger(__name__)
 # Amplitude allows 5 requests at once to a project; one is left for other clients.
 MOST_REQUESTS_AT_ONCE = 4
 
-# Members that are proven and uploaded at once: two keep two cores busy, and the others
-# hide what an upload waits for.
+# Members that are verified and uploaded at once: two keep two cores busy, the others
+# use the time in which an upload waits.
 LANDERS = 4
 
 ATTEMPTS = 5
@@ -73,12 +73,12 @@ class Landed:
 class Failed:
     """A window that gave no whole answer.
 
-    `is_too_much`: a shorter one may. `may_pass`: the same may another time.
+    `is_too_much`: a shorter one may. `is_transient`: the same may another time.
     """
 
     reason: str
     is_too_much: bool = False
-    may_pass: bool = True
+    is_transient: bool = True
 
 
 class Lander:
@@ -106,7 +106,7 @@ class Lander:
         self._run_id = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
         self._stop = threading.Event()
         self._landers = ThreadPoolExecutor(LANDERS, thread_name_prefix="lander")
-        self._room = Room()
+        self._buffer = MemberBuffer()
         self._client = ExportClient(settings, self._stop.is_set, self._clock)
 
     @property
@@ -128,10 +128,12 @@ class Lander:
                 self._summary.retries += attempt > 1
             try:
                 return self._land_window(window)
-            except TooMuch as fault:
+            except WindowTooLarge as fault:
                 reason, most = str(fault), ATTEMPTS_AT_DAMAGED
-                if len(window) > 1 or attempt == most or not fault.may_pass:
-                    return Failed(reason, is_too_much=True, may_pass=fault.may_pass)
+                if len(window) > 1 or attempt == most or not fault.is_transient:
+                    return Failed(
+                        reason, is_too_much=True, is_transient=fault.is_transient
+                    )
             except Busy as fault:
                 reason, most, pause = str(fault), ATTEMPTS, fault.retry_after
                 if fault.is_throttled and attempt == most:
@@ -170,7 +172,7 @@ class Lander:
                     if member in landed:
                         raise ArchiveError(f"two members are {member}")
                     landed[member] = None
-                    held = self._room.hold(content)
+                    held = self._buffer.hold(content)
                     future = self._landers.submit(self._land_member, member, held)
                     landing.append((member, future))
                     # Rather now than when the archive has ended, if landing fails.
@@ -178,9 +180,9 @@ class Lander:
                         done, future = landing.popleft()
                         landed[done] = future.result()
             if not landed:
-                raise ArchiveError("the archive holds no file")
+                raise ArchiveError("the archive contains no file")
         except TooManyMembers as fault:
-            raise TooMuch(str(fault)) from fault
+            raise WindowTooLarge(str(fault)) from fault
         except NoData as nothing:
             moment = nothing.moment
             log.debug("%s: %s", window, nothing)
@@ -234,33 +236,35 @@ class Lander:
             )
         return member
 
-    def _land_member(self, member: MemberName, held: Held) -> LandedFile | str:
+    def _land_member(
+        self, member: MemberName, held: BufferedMember
+    ) -> LandedFile | str:
         """Prove and land a member; returns what is wrong with it if something is."""
         format = self._options.format
         with held as gzipped:
             try:
-                proof = prove(gzipped, format, validate=self._options.validate)
+                verified = verify(gzipped, format, validate=self._options.validate)
             except MemberError as error:
                 return f"{member.name}: {error}"
             if self._erased_events:
-                proof = self._erased_events.leave_out(member, proof)
+                verified = self._erased_events.leave_out(member, verified)
             key = (
                 f"events/{member.project_id}/{member.hour:%Y-%m-%d/%H}/"
-                f"{member.part}-{proof.sha256[:16]}.{format}"
+                f"{member.part}-{verified.sha256[:16]}.{format}"
             )
             try:
-                with proof.content as content:
+                with verified.content as content:
                     self._landing.put(
-                        key, content, proof.sha256, replace=self._options.replace
+                        key, content, verified.sha256, replace=self._options.replace
                     )
             except DamagedObject as error:
                 return str(error)
         return LandedFile(
             key=key,
             member=member.name,
-            event_count=proof.event_count,
-            byte_count=proof.byte_count,
-            sha256=proof.sha256,
+            event_count=verified.event_count,
+            byte_count=verified.byte_count,
+            sha256=verified.sha256,
         )
 
     def hour_record(

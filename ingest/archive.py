@@ -1,10 +1,10 @@
-"""Read a zip archive while it arrives, and prove that it arrived whole.
+"""Read a zip archive while it arrives, and verify that it is complete.
 
 The zip format keeps its table of contents at the end, so a reader of the stream meets
 each member before knowing whether there are more. This reader checks every member's CRC
 and sizes as it passes, and then that the table names exactly the members seen and that
-the end record is there. Only after the last of `members` has been taken is the archive
-proven. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
+the end record is there. The archive is verified only after the last of `members` was
+read. Format: PKWARE APPNOTE.TXT 6.3.10, sections 4.3 and 4.5.3.
 """
 
 import struct
@@ -155,7 +155,9 @@ def _member(stream: _Stream) -> tuple[bytes, _Seen, Iterator[bytes]]:
             for piece in _inflate(stream, seen):
                 is_too_long = not flags & HAS_DESCRIPTOR and seen.size > size
                 if is_too_long or is_bomb(seen.compressed_size, seen.size):
-                    raise ArchiveError(f"member {name!r} inflates beyond its size")
+                    raise ArchiveError(
+                        f"member {name!r} inflates to more than its size"
+                    )
                 yield piece
         elif flags & HAS_DESCRIPTOR and not compressed_size:
             yield from _until_descriptor(stream, seen)
@@ -282,11 +284,11 @@ def _check_contents(
     entry_count, comment_length = struct.unpack("<6xH8xH", stream.exactly(18))
     stream.exactly(comment_length)
     if entry_count not in (len(named), IN_ZIP64_RECORD):
-        raise ArchiveError("the archive's contents are not all there")
+        raise ArchiveError("the archive's table of contents is incomplete")
     if sorted(named) != sorted(seen):
         raise ArchiveError("the archive's contents do not match its members")
     if len({name for name, _ in seen}) < len(seen):
         raise ArchiveError("two of the archive's members have one name")
     # Asking for more also lets the HTTP client notice a cut-off answer.
     if stream.any():
-        raise ArchiveError("there is something behind the archive's end")
+        raise ArchiveError("the archive continues after its end record")

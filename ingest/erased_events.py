@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from ingest.erasures import Erased, ErasedId, Erasure, Noting, put_erasure, without
 from ingest.landing import Landing
-from ingest.members import Format, MemberName, Proof
+from ingest.members import Format, MemberName, VerifiedMember
 from ingest.summary import Summary
 
 log = logging.getLogger(__name__)
@@ -29,24 +29,28 @@ class ErasedEvents:
         self._linking = threading.Lock()
         self.has_linked = False
 
-    def leave_out(self, member: MemberName, proof: Proof) -> Proof:
+    def leave_out(self, member: MemberName, verified: VerifiedMember) -> VerifiedMember:
         """What is to land of a member: all but events of erased persons."""
         erased = self._erased
         noting = Noting(erased.salt, erased.given, erased.linked)
-        rest = without(proof.content, noting, member.project_id, is_gzip=self._is_gzip)
+        rest = without(
+            verified.content, noting, member.project_id, is_gzip=self._is_gzip
+        )
         if rest.content and (links := noting.new_links(member.project_id)):
             rest.content.close()
             erased = self._link(links)
             rest = without(
-                proof.content, erased, member.project_id, is_gzip=self._is_gzip
+                verified.content, erased, member.project_id, is_gzip=self._is_gzip
             )
         if rest.content is None:
-            proof.content.seek(0)
-            return proof
+            verified.content.seek(0)
+            return verified
         log.info("%s: %d events of erased persons", member.name, rest.erased_count)
         with self._linking:
             self._summary.erased_events += rest.erased_count
-        return Proof(rest.content, rest.byte_count, rest.sha256, rest.event_count)
+        return VerifiedMember(
+            rest.content, rest.byte_count, rest.sha256, rest.event_count
+        )
 
     def _link(self, links: set[ErasedId]) -> Erased:
         """Record amplitude ids that erased users have got since; returns all ids.

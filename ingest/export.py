@@ -49,15 +49,15 @@ class NoData(Exception):
         self.moment = moment
 
 
-class TooMuch(Exception):
+class WindowTooLarge(Exception):
     """400, 504 or a time-out: the window is more than the API serves at once.
 
-    `may_pass` tells that the same window could be served another time.
+    `is_transient`: the same window could be served another time.
     """
 
-    def __init__(self, reason: str, *, may_pass: bool = True) -> None:
+    def __init__(self, reason: str, *, is_transient: bool = True) -> None:
         super().__init__(reason)
-        self.may_pass = may_pass
+        self.is_transient = is_transient
 
 
 class Refused(Exception):
@@ -83,7 +83,7 @@ class Outage(Exception):
 class Busy(Exception):
     """A passing fault: 429, another 5xx or a dropped connection.
 
-    `is_throttled` tells a 429; `retry_after` is the number of seconds the API asks to
+    `is_throttled` means a 429; `retry_after` is the number of seconds the API asks to
     wait, or None.
     """
 
@@ -121,8 +121,9 @@ class ExportClient:
     def open(self, window: Window) -> Iterator[Answer]:
         """The window's archive, as it arrives.
 
-        Raises NoData, TooMuch, Refused, Unreachable, NotAnExportApi, Busy, WrongClock
-        or Interrupted; also from within the `with` block, while the bytes are read.
+        Raises NoData, WindowTooLarge, Refused, Unreachable, NotAnExportApi, Busy,
+        WrongClock or Interrupted; also from within the `with` block, while the bytes
+        are read.
         """
         asked_at = datetime.now(UTC)
         with self._transport_faults(), self._get(window) as answer:
@@ -167,12 +168,12 @@ class ExportClient:
             raise NotAnExportApi(self._is_no_export_api(f"{status} with a web page"))
         if status in (400, 504):
             self._clock.hear(answer.headers, asked_at)
-            raise TooMuch(said, may_pass=status == 504)
+            raise WindowTooLarge(said, is_transient=status == 504)
         if status in (401, 403):
             region = self._settings.region
             other = "eu" if region == "us" else "us"
             raise Refused(
-                f"Amplitude refuses the keys ({said}). Check AMP_API_KEY and"
+                f"Amplitude rejects the keys ({said}). Check AMP_API_KEY and"
                 f" AMP_SECRET_KEY; they are of one project, and AMP_REGION={region}"
                 f" must be where it is kept (try {other})."
             )
@@ -198,7 +199,7 @@ class ExportClient:
             if self._is_stopped():
                 raise Interrupted
             if left < 0:
-                raise TooMuch(f"no end after {MOST_BYTES / 1e9:g} GB")
+                raise WindowTooLarge(f"no end after {MOST_BYTES / 1e9:g} GB")
             yield chunk
 
     @contextmanager
@@ -209,7 +210,7 @@ class ExportClient:
         except NetworkSettingError as error:
             raise SettingsError(str(error)) from error
         except WaitedTooLong as error:
-            raise TooMuch(str(error)) from error
+            raise WindowTooLarge(str(error)) from error
         except requests.exceptions.SSLError as error:
             raise self._unreachable(
                 f"{_cause(error)}: check this machine's clock, and, if a proxy opens"
@@ -218,15 +219,15 @@ class ExportClient:
         except (requests.ConnectTimeout, requests.exceptions.ProxyError) as error:
             raise self._unreachable(_cause(error)) from error
         except requests.ReadTimeout as error:
-            raise TooMuch("no answer in time") from error
+            raise WindowTooLarge("no answer in time") from error
         except requests.ConnectionError as error:
             if error.args and isinstance(error.args[0], ReadTimeoutError):
-                raise TooMuch("the answer stopped arriving") from error
+                raise WindowTooLarge("the answer stopped arriving") from error
             if "NewConnectionError" in repr(error) or "NameResolution" in repr(error):
                 raise self._unreachable(_cause(error)) from error
-            raise Busy(f"the connection broke ({_cause(error)})") from error
+            raise Busy(f"the connection was lost ({_cause(error)})") from error
         except requests.RequestException as error:
-            raise Busy("the answer broke off") from error
+            raise Busy("the answer was cut off") from error
 
     def _unreachable(self, cause: str) -> Unreachable:
         through = f" (through the proxy of {self._proxy})" if self._proxy else ""

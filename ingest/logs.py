@@ -31,7 +31,7 @@ def start(started: datetime, secrets: list[str], keep_days: int) -> Path:
     to_terminal.setFormatter(_Redacting("%(message)s", secrets=secrets))
     logging.basicConfig(level=logging.INFO, handlers=[to_file, to_terminal], force=True)
     logging.getLogger("ingest").setLevel(logging.DEBUG)
-    # botocore tells where it found credentials; that is nothing to keep.
+    # botocore logs where it found credentials, which must not be kept.
     logging.getLogger("botocore").setLevel(logging.WARNING)
     return path
 

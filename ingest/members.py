@@ -68,7 +68,7 @@ class MemberName:
 
 
 @dataclass(frozen=True)
-class Proof:
+class VerifiedMember:
     """A member that was read to its end without a fault.
 
     `content` is the object to land, positioned at its start: `byte_count` bytes whose
@@ -81,7 +81,9 @@ class Proof:
     event_count: int
 
 
-def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof:
+def verify(
+    member: IO[bytes], format: Format, *, validate: bool = False
+) -> VerifiedMember:
     """Read a gzipped member; check its CRC and that each line is a JSON object.
 
     A line is known as an object by its braces; `validate` parses every one.
@@ -104,7 +106,7 @@ def prove(member: IO[bytes], format: Format, *, validate: bool = False) -> Proof
         digest = hashlib.file_digest(cast(BufferedReader, member), "sha256")
         byte_count = member.seek(0, SEEK_END)
         member.seek(0)
-    return Proof(content, byte_count, digest.hexdigest(), lines.count)
+    return VerifiedMember(content, byte_count, digest.hexdigest(), lines.count)
 
 
 class _Text(IGzipFile):
@@ -131,7 +133,7 @@ def _gunzip(member: IO[bytes]) -> Iterator[bytes]:
             while not inflater.eof and (piece := inflater.decompress(chunk, PIECE)):
                 byte_count += len(piece)
                 if is_bomb(member.tell(), byte_count):
-                    raise MemberError("the gzip data inflates beyond reason")
+                    raise MemberError("the gzip data inflates to a suspicious size")
                 yield piece
                 chunk = b""
         except IsalError as error:  # type: ignore[misc]
@@ -151,7 +153,7 @@ def _is_utf8(text: bytes) -> bool:
 def _framed_lines(lines: bytes) -> int:
     """Count the lines if each is `{…}` in UTF-8, else return 0.
 
-    JSON has no raw newline inside a value, so a line's first and last byte tell.
+    JSON has no raw newline inside a value, so a line's first and last byte are enough.
     """
     if b"\r" in lines or not _is_utf8(lines):
         return 0
@@ -204,7 +206,7 @@ class _Lines:
             if not _is_utf8(line):
                 raise MemberError(f"line {number} is not UTF-8")
             if b"\r" in line:
-                raise MemberError(f"line {number} holds a carriage return")
+                raise MemberError(f"line {number} contains a carriage return")
             if not (line.startswith(b"{") and line.endswith(b"}")):
                 raise MemberError(f"line {number} is not a JSON object")
             if self._validate:

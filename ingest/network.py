@@ -1,4 +1,4 @@
-"""What stands between here and a server: proxies and certificates, from variables.
+"""Proxies and certificates between here and a server, from variables.
 
 https://requests.readthedocs.io/en/latest/user/advanced/#proxies
 """

@@ -86,7 +86,7 @@ class Run:
                     done, _ = wait(running, SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED)
                     hours_done = 0
                     for future in done:
-                        hours_done += self._take(running.pop(future), future.result())
+                        hours_done += self._handle(running.pop(future), future.result())
                     progress.update(hours_done, self._lander.received_bytes)
         finally:
             # A thread may sit in a socket for minutes; what it does is not recorded.
@@ -102,7 +102,7 @@ class Run:
                 )
             self._ledger.flush(is_last=True)
 
-    def _take(self, window: Window, answer: Landed | Failed) -> int:
+    def _handle(self, window: Window, answer: Landed | Failed) -> int:
         """Record what an answer settled, ask again for what it did not.
 
         Returns the number of hours that are done with.
@@ -117,7 +117,7 @@ class Run:
             self._pending.was_too_large(window, answer.reason)
             return 0
         # An API that rejects every hour as too large is misbehaving.
-        self._failures_in_a_row += answer.may_pass or not self._has_served
+        self._failures_in_a_row += answer.is_transient or not self._has_served
         if self._failures_in_a_row == FAILURES_IN_A_ROW:
             raise Outage(
                 f"{FAILURES_IN_A_ROW} windows failed in a row, the last one with:"
@@ -127,7 +127,7 @@ class Run:
             return self._record_too_large(window, answer)
         if len(window) == 1:
             return self._leave_open(window.first, answer.reason)
-        log.warning("%s: %s; asking for its halves", window, answer.reason)
+        log.warning("%s: %s; requesting its halves", window, answer.reason)
         self._pending.halve(window)
         return 0
 
@@ -173,11 +173,11 @@ class Run:
         moment = self._clock.moment(datetime.now(UTC))
         if window.first > last_safe_hour(moment.made_at):
             return self._pass_over([window.first])
-        is_settled = self._has_served and not answer.may_pass
+        is_settled = self._has_served and not answer.is_transient
         advice = (
-            "Amplitude delivers such an hour by its own export to Amazon S3."
+            "Amplitude delivers such an hour through its own export to Amazon S3."
             if is_settled
-            else "The next run asks again."
+            else "The next run requests it again."
         )
         self._report(
             f"{window} is too large for the Export API ({answer.reason}). {advice}"

@@ -170,7 +170,7 @@ def landing_of(given: Mapping[str, str]) -> str:
     bucket = given.get("AWS_BUCKET") or given.get("AWS_BUCKET_NAME")
     landing = given.get("LANDING") or (f"s3://{bucket}" if bucket else "data/landing")
     if landing.startswith("s3://") and not landing.removeprefix("s3://").strip("/"):
-        raise SettingsError("LANDING names no bucket: it is like s3://bucket/prefix")
+        raise SettingsError("LANDING names no bucket: the form is s3://bucket/prefix")
     if "://" in landing and not landing.startswith("s3://"):
         raise SettingsError("LANDING is neither s3://bucket/prefix nor a folder")
     return landing

@@ -56,9 +56,9 @@ class Check:
                 f" {whole:,} whole, {len(self.other_damaged):,} damaged"
             )
         if self.erased:
-            yield "make erase CONFIRM=1 erases again what is back"
+            yield "make erase CONFIRM=1 erases these again"
         if self.hours:
-            yield "make ingest ARGS=--repair asks for these hours again"
+            yield "make ingest ARGS=--repair requests these hours again"
 
 
 def verify(landing: Landing, ledger: Ledger, window: Window) -> Check:

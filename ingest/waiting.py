@@ -1,4 +1,4 @@
-"""A limit on how long an answer may keep us waiting, whatever it consists of.
+"""A limit on the time that an answer may take, whatever it consists of.
 
 A socket's time-out counts from byte to byte, so that a byte now and then holds a reader
 for ever: in the headers, inside a chunk, or in a body of known length. Here each read

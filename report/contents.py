@@ -25,7 +25,7 @@ class Choice:
 
     name: str
     title: str
-    # Values with their labels; empty: whatever the answer holds in the column.
+    # Values with their labels; empty: all values of the column in the answer.
     options: dict[str, str] = field(default_factory=dict)
 
 
@@ -96,7 +96,7 @@ SECTIONS = [
                 "daily_monthly",
                 "Stickiness",
                 "active_users",
-                "What share of the month’s users comes on a day?",
+                "What share of the month’s users is active on a day?",
                 "Users active on the day, of those active in the 30 days "
                 "that end with it. A hollow dot: not all of the 30 days are loaded, so "
                 "that the share is too high.",
@@ -113,7 +113,7 @@ SECTIONS = [
                 "active_days",
                 "Active days",
                 "stickiness",
-                "On how many days do they come?",
+                "On how many days are users active?",
                 "Share of a week’s (or month’s) users who were active on at least so "
                 "many of its days; over all periods of the chosen days.",
                 [
@@ -160,14 +160,14 @@ SECTIONS = [
                         {"on": "on", "on_or_after": "on or after"},
                     ),
                 ],
-                empty="Nobody was new in the chosen days.",
+                empty="No new users in the chosen days.",
                 is_wide=True,
             ),
             Chart(
                 "lifecycle",
                 "Lifecycle",
                 "lifecycle",
-                "Do more people come than go?",
+                "Are more users gained than lost?",
                 "Active users by what they were before: new; current, active in the "
                 "period before too; resurrected, back after a break. Below the "
                 "line dormant: active in the period before and not in this one. "
@@ -223,7 +223,7 @@ SECTIONS = [
                 "funnel",
                 "Funnel",
                 "funnels",
-                "How far do they get?",
+                "How many users complete the steps?",
                 "Users who reached each step within the conversion window, on the day "
                 "of their first step; of several days the sum.",
                 [
@@ -235,15 +235,15 @@ SECTIONS = [
                 ],
                 pictures.funnel(),
                 [Choice("funnel", "Funnel")],
-                empty="Nobody entered the funnel in the chosen days.",
+                empty="No user entered the funnel in the chosen days.",
                 is_wide=True,
             ),
             Chart(
                 "engagement",
                 "Engagement",
                 "engagement",
-                "What do people do, and how often?",
-                "Kinds of events by the share of the period’s active users who did "
+                "What do users do, and how often?",
+                "Event types by the share of the period’s active users who did "
                 "them, and how many times each of these did.",
                 [
                     Column("label", "Event", "text"),
@@ -263,7 +263,7 @@ SECTIONS = [
                 "pages",
                 "Pages",
                 "pages",
-                "Which pages do they see?",
+                "Which pages do users view?",
                 "Views of a page in the chosen days, of the last three months at most. "
                 "The part of an address behind “?” is left out; personal data in it is "
                 "masked. Pages that few users saw are counted together.",
@@ -288,7 +288,7 @@ SECTIONS = [
                 "frustrated_sessions",
                 "Frustration",
                 "sessions",
-                "How many sessions meet trouble?",
+                "How many sessions show frustration?",
                 "Share of the day’s sessions with a sign of frustration: what the SDK "
                 "reports, or clicks that were repeated on one element.",
                 [
@@ -304,7 +304,7 @@ SECTIONS = [
                 "frustrating_pages",
                 "Frustration by page",
                 "pages",
-                "On which pages do sessions meet trouble?",
+                "On which pages do sessions show frustration?",
                 "Sessions with a sign of frustration on the page, and their share of "
                 "the sessions that saw it.",
                 [
@@ -320,7 +320,7 @@ SECTIONS = [
                 "frustrating_elements",
                 "Frustration by element",
                 "frustrations",
-                "At which elements do sessions meet trouble?",
+                "On which elements do users get stuck?",
                 "Rage clicks (four or more within a second), dead clicks (nothing "
                 "happened), error clicks (an error followed) and thrashed cursors (to "
                 "and fro), as the SDK reports them; repeat clicks: more than twice in "
@@ -350,7 +350,7 @@ SECTIONS = [
                 "daily_revenue",
                 "Revenue",
                 "revenue",
-                "What do they pay?",
+                "How much do users pay?",
                 "Revenue of the day, in the currency it was sent in.",
                 [
                     Column("date", "Day", "date"),

@@ -68,7 +68,7 @@ class Load:
         hours = self.hour_counts
         return [
             Fact("Events", f"{self.event_count:,}"),
-            Fact("Repeats removed", f"{self.removed_count:,}"),
+            Fact("Duplicates removed", f"{self.removed_count:,}"),
             Fact("Upload hours", f"{hours['landed']:,}"),
             Fact("Empty hours", f"{hours['empty']:,}"),
             Fact("Open hours", f"{len(self.open_hours):,}"),

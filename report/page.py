@@ -1,7 +1,7 @@
 """The page: one HTML file that holds its data, its charts and its looks.
 
 It asks nothing of any network, and its content security policy forbids it to: scripts
-and styles are known by their hashes, and there is nothing else that may load or run.
+and styles are identified by their hashes, and nothing else may load or run.
 """
 
 import hashlib
@@ -109,7 +109,7 @@ def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
     """The days that a reader may choose from, and the first that is loaded.
 
     Events of the future are those of wrong clocks; of the days before the first upload
-    hour only what came late is there. The page holds no more than MOST_DAYS, so older
+    hour it has only late events. The page holds no more than MOST_DAYS, so older
     days cannot be chosen: what is chosen is what every number is about.
     """
     last_loaded = state.last_hour.date()

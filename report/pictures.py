@@ -110,7 +110,7 @@ def _lines(
 ) -> alt.LayerChart:
     """Lines over days, of several series or in one colour.
 
-    A dot is hollow where the figure is of days that are not all loaded.
+    A dot is hollow if not all days of the figure are loaded.
     """
     if isinstance(series, str):
         colour: Any = alt.ColorValue(series)

@@ -38,13 +38,13 @@ def ask(project: Project) -> dict[str, Answer]:
     """Ask every question of the target that dbt's profile names.
 
     Raises:
-        DbtError: dbt cannot compile the questions.
+        DbtError: dbt cannot compile the report's queries.
         WarehouseError: the warehouse refuses one for another reason than a mart that is
             not there.
     """
     is_compiled, compiled = project.run("compile", "--select", f"path:{FOLDER}")
     if not is_compiled:
-        raise DbtError("dbt cannot compile the questions")
+        raise DbtError("dbt cannot compile the report's queries")
     with project.adapter.connection_named("report"):
         return {
             result.node.name.removeprefix(PREFIX): _ask(project, result.node)

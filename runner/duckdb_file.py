@@ -43,8 +43,8 @@ def locked_warehouse(path: Path | None) -> Iterator[None]:
         lock = Path(f"{path}.lock").open("w")  # noqa: SIM115
     except OSError as error:
         raise WarehouseFileError(
-            f"{path.parent} cannot be written to: {error.strerror}. Set WAREHOUSE to a"
-            " file in another folder, or change who owns this one"
+            f"{path.parent} is not writable: {error.strerror}. Set WAREHOUSE to a"
+            " file in another folder, or change the owner of this one"
         ) from error
     with lock:
         try:

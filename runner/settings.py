@@ -20,7 +20,7 @@ class SettingsFileError(Exception):
 
 
 class _Loader(yaml.SafeLoader):
-    """Refuses a name that is given twice: YAML's own rule is that the last one wins."""
+    """Refuses a name that is set twice: YAML's own rule is that the last one wins."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
         names: set[Hashable] = set()
@@ -28,7 +28,7 @@ class _Loader(yaml.SafeLoader):
             name = self.construct_object(key, deep=True)
             if name in names:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"{name} is given twice", key.start_mark
+                    None, None, f"{name} is set twice", key.start_mark
                 )
             names.add(name)
         return super().construct_mapping(node, deep)
@@ -89,9 +89,7 @@ def _mapping(text: str, place: str) -> dict[str, Any]:
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
-        problem = (
-            getattr(error, "problem", None) or "it holds a character that is not text"
-        )
+        problem = getattr(error, "problem", None) or "it contains a control character"
         raise SettingsFileError(
             f"{place}{line} is not valid YAML: {problem}"
         ) from error

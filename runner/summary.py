@@ -62,7 +62,7 @@ def main() -> int:
             reason = type(error).__name__
             if error.response is not None:
                 reason = f"HTTP {error.response.status_code}"
-            print(f"the webhook did not take the message: {reason}", file=sys.stderr)
+            print(f"the webhook rejected the message: {reason}", file=sys.stderr)
             return 1
     return 0
 

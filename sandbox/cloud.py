@@ -25,7 +25,7 @@ from snowflake_setup.loads import PIPES
 
 SNOWFLAKE_USER = stage.USER_ARN.rpartition("/")[2]
 MAY_ASSUME_ANY_ROLE = {"Effect": "Allow", "Action": "sts:AssumeRole", "Resource": "*"}
-# As Snowflake's queues: any bucket may tell them of its objects.
+# Like Snowflake's queues: any bucket may notify them of its objects.
 ANY_BUCKET_TELLS = {
     "Effect": "Allow",
     "Principal": {"Service": "s3.amazonaws.com"},

@@ -278,7 +278,7 @@ class Verification:
         refused = [text for text in said if "holds the build lock" in text]
         if codes[0] or not codes[1] or len(refused) != 1:
             raise CheckError(f"exit codes {codes}, {len(refused)} refused by the lock")
-        return "the second one was refused by the lock"
+        return "the lock stopped the second one"
 
     def read_parameters(self) -> str:
         # Other roles may not be allowed to read the account's parameters.

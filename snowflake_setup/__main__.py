@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from datetime import timedelta
@@ -20,7 +19,7 @@ from snowflake_setup import repair as repairs
 from snowflake_setup.cost import cost
 from snowflake_setup.erase import erase_from_raw
 from snowflake_setup.expected import expected_files
-from snowflake_setup.session import SnowflakeError, github_token, session
+from snowflake_setup.session import SnowflakeError, session
 from snowflake_setup.settings import CloudSettings
 from snowflake_setup.setup import cloud_setup
 from snowflake_setup.stack import AwsError, Stack
@@ -32,13 +31,13 @@ UNEXPECTED, INTERRUPTED = 70, 130
 EXIT_CODES = """\
 exit codes:
   0    done
-  1    something is not as it should be: what, and what to do, is said
+  1    a check failed; the message says what to do
   2    a setting or an argument is missing or malformed
   3    Snowflake refuses, or cannot be reached
   4    AWS refuses, or cannot be reached
   5    the landing cannot be read
-  70   a fault of this program
-  130  interrupted; it is safe to start again
+  70   an internal error
+  130  interrupted; it is safe to run it again
 """
 
 
@@ -58,7 +57,7 @@ def main(given: Sequence[str] | None = None) -> int:
     except LandingError as error:
         code, problem = NO_LANDING, str(error)
     except KeyboardInterrupt:
-        code, problem = INTERRUPTED, "interrupted; it is safe to start again"
+        code, problem = INTERRUPTED, "interrupted; it is safe to run it again"
     except Exception as error:
         code, problem = UNEXPECTED, f"unexpected {type(error).__name__}: {error}"
     secrets = settings.secrets if settings else []
@@ -136,7 +135,7 @@ def _erase(settings: CloudSettings, arguments: argparse.Namespace) -> int:
     landing = open_landing(settings)
     erasures = read_erasures(landing)
     if not erasures:
-        print("no one was ever erased from this landing")
+        print("no person was erased from this landing")
         return DONE
     with session(settings, settings.names.setup_role) as snowflake:
         for line in erase_from_raw(
@@ -172,7 +171,7 @@ def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
         print(line, flush=True)
         done += 1
     if not done:
-        print("Snowflake is as it should be: nothing to run")
+        print("Snowflake is up to date: nothing to run")
     return DONE
 
 
@@ -191,24 +190,10 @@ def _cloud_teardown(settings: CloudSettings, arguments: argparse.Namespace) -> i
     return DONE
 
 
-def _with_token(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Run a command with a fresh SNOWFLAKE_TOKEN of this GitHub Actions job."""
-    if not arguments.words:
-        raise SettingsError("with-token needs a command: with-token -- dbt build")
-    token = settings.sign_in.token or github_token()
-    try:
-        finished = subprocess.run(
-            arguments.words, env=os.environ | {"SNOWFLAKE_TOKEN": token}
-        )
-    except OSError as error:
-        raise SettingsError(f"{arguments.words[0]}: {error.strerror}") from error
-    return finished.returncode
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m snowflake_setup",
-        description="Set up AWS and Snowflake, see that they work, and watch the load.",
+        description="Set up AWS and Snowflake, check them, and monitor the load.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -226,7 +211,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=10,
         metavar="SECONDS",
-        help="between two looks (default: %(default)s)",
+        help="between two checks (default: %(default)s)",
     )
 
     for name, function in (("cloud-setup", _cloud_setup), ("deploy", _deploy)):
@@ -235,7 +220,7 @@ def _parser() -> argparse.ArgumentParser:
         command.add_argument(
             "--again",
             action="store_true",
-            help="run all SQL again: what was dropped or taken away comes back",
+            help="run all SQL again: restores what was dropped or revoked",
         )
     teardown = _command(commands, "cloud-teardown", _cloud_teardown)
     teardown.add_argument(
@@ -243,26 +228,25 @@ def _parser() -> argparse.ArgumentParser:
         nargs="+",
         default=[],
         metavar="NAME",
-        help="databases and the bucket to delete, with all that they hold",
+        help="databases and the bucket to delete, with their contents",
     )
     teardown.add_argument(
-        "--confirm", action="store_true", help="do it: else it is only said"
+        "--confirm",
+        action="store_true",
+        help="do it; without it the command only prints what it would do",
     )
     weeks = _command(commands, "cost", _cost)
     weeks.add_argument(
-        "--weeks", type=_days, default=4, help="how many (default: %(default)s)"
+        "--weeks", type=_days, default=4, help="number of weeks (default: %(default)s)"
     )
-    with_token = _command(commands, "with-token", _with_token)
-    with_token.add_argument("words", nargs="*", metavar="COMMAND")
-
     wait = _command(commands, "wait-loaded", _wait_loaded, [waiting])
     wait.add_argument(
         "--days",
         type=_days,
         default=7,
-        help="look at what was exported in the last days (default: %(default)s)",
+        help="check what was exported in the last days (default: %(default)s)",
     )
-    wait.add_argument("--all", action="store_true", help="look at the whole ledger")
+    wait.add_argument("--all", action="store_true", help="check the whole ledger")
 
     _command(commands, "erase", _erase, [waiting]).set_defaults(dry_run=False)
 
@@ -287,7 +271,7 @@ def _command(commands, name: str, function, parents=()) -> argparse.ArgumentPars
 
 def _add_dry_run(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--dry-run", action="store_true", help="only say what would be done"
+        "--dry-run", action="store_true", help="only print what would be done"
     )
 
 

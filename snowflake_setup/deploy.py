@@ -24,7 +24,7 @@ from snowflake_setup.session import (
 from snowflake_setup.settings import CloudSettings
 
 HERE = Path(__file__).parent
-# The placeholder of an integration that is only looked at in a dry run.
+# The placeholder of an integration that a dry run only reads.
 NO_ROLE_YET = "arn:aws:iam::000000000000:role/not-made-yet"
 FOLDERS = ("account", "access", "load")
 GRANTS = ("access/R__access_grants.sql", "load/R__load_grants.sql")
@@ -188,7 +188,7 @@ def _forget_runs(snowflake: Session, settings: CloudSettings) -> None:
 
 
 def _has_history(settings: CloudSettings) -> bool:
-    """Whether the setup role is there and reads what schemachange has run."""
+    """Whether the setup role exists and can read what schemachange has run."""
     try:
         with session(settings, settings.names.setup_role) as snowflake:
             snowflake.rows(
@@ -238,7 +238,7 @@ def run(command: list[str], env: dict[str, str]) -> subprocess.CompletedProcess[
 
 
 def _reason(said: str) -> str:
-    """The end of what schemachange says, which tells what was wrong."""
+    """The end of what schemachange says, which says what was wrong."""
     errors = [line for line in said.splitlines() if "rror" in line]
     return " ".join(" ".join(errors[-3:] or said.splitlines()[-3:]).split())[-600:]
 

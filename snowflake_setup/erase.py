@@ -21,7 +21,7 @@ from snowflake_setup.settings import CloudSettings
 NOTICE = (
     "Snowflake keeps the deleted rows for the days of Time Travel"
     " (DATA_RETENTION_TIME_IN_DAYS, 1 unless it was changed), and those of raw for 7"
-    " days of Fail-safe after that; nothing but time ends these"
+    " days of Fail-safe after that; this cannot be shortened"
 )
 
 

@@ -2,7 +2,7 @@
 
 AWS and Snowflake each have to be told what only the other knows, so it goes to and fro:
 bucket and roles, integration, the role's trust, stage and pipes, the notification. Each
-step looks at what is there and adds what is missing, so all may be repeated at any
+step checks what exists and adds what is missing, so all may be repeated at any
 time, and a run that failed goes on from there.
 """
 
@@ -35,7 +35,7 @@ def cloud_setup(
     """Do what is missing; a line for each thing done, or to be done. With `again` all
     SQL is run as if none had ever been.
 
-    Raises SettingsError, AwsError or SnowflakeError: it is safe to start again.
+    Raises SettingsError, AwsError or SnowflakeError: it is safe to run it again.
     """
     settings.require("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER")
     if not settings.aws_region:
@@ -208,4 +208,4 @@ def _what_next(settings: CloudSettings, deployed: Deployed) -> Iterator[str]:
         for name in OTHER_NAMES:
             if settings.given.get(name):
                 yield f"    {name}={settings.given[name]}"
-    yield "make doctor looks at every link"
+    yield "make doctor checks every link"

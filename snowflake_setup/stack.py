@@ -72,7 +72,7 @@ def is_under_way(status: str) -> bool:
 
 @dataclass(frozen=True)
 class Deployed:
-    """What the stack is now: its parameters and what it tells of itself."""
+    """What the stack is now: its parameters and outputs."""
 
     status: str
     parameters: dict[str, str]

@@ -26,7 +26,7 @@ def cloud_teardown(
     """Remove everything but data, and the databases and the bucket that `delete` names;
     a line for each. Unless it is confirmed, only say so.
 
-    Raises SettingsError, AwsError or SnowflakeError: it is safe to start again.
+    Raises SettingsError, AwsError or SnowflakeError: it is safe to run it again.
     """
     settings.require("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER")
     if settings.is_on_s3:

@@ -115,15 +115,26 @@ def github() -> Iterator[dict[str, str]]:
     server.server_close()
 
 
-def test_each_command_gets_a_fresh_token(github, capfd):
+def with_token(
+    environment: dict[str, str], *command: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a command with a token of the job."""
+    return subprocess.run(
+        [sys.executable, "-m", "runner.with_token", *command],
+        env=without_account() | environment | {"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_each_command_gets_a_fresh_token(github):
     asked = github.pop("asked")
-    print_token = f"{sys.executable} -c import+os;print(os.environ['SNOWFLAKE_TOKEN'])"
-    command = [word.replace("+", " ") for word in print_token.split()]
+    print_token = ("-c", "import os; print(os.environ['SNOWFLAKE_TOKEN'])")
     for number in (1, 2):
-        environment = without_account() | github
-        finished = snowflake_setup(environment, "with-token", "--", *command)
-        assert finished.returncode == 0
-        assert capfd.readouterr().out.strip() == f"token-{number}"
+        finished = with_token(github, sys.executable, *print_token)
+        assert (finished.returncode, finished.stdout) == (0, f"token-{number}\n")
+    given = {"SNOWFLAKE_TOKEN": "given"}
+    assert with_token(given, sys.executable, *print_token).stdout == "given\n"
     path, authorization = asked[0]
     assert path.endswith("&audience=snowflakecomputing.com")
     assert authorization == "Bearer bearer"
@@ -428,7 +439,7 @@ def test_a_webhook_is_told_of_a_failed_run_only(tmp_path, webhook):
     refused = run_summary(tmp_path, "success", **settings)
     assert "some hours are missing" in MESSAGES[2]
     assert refused.returncode == 1
-    assert refused.stderr == "the webhook did not take the message: HTTP 403\n"
+    assert refused.stderr == "the webhook rejected the message: HTTP 403\n"
 
 
 def test_the_summary_names_what_failed(tmp_path):

@@ -62,7 +62,7 @@ def well(loaded: World) -> Iterator[World]:
 
 def test_snowflake_setup_alone_finds_the_role_that_the_stack_made(world):
     finished = reads_only(lambda: world.run("deploy", "--dry-run"))
-    assert finished.stdout == "Snowflake is as it should be: nothing to run\n"
+    assert finished.stdout == "Snowflake is up to date: nothing to run\n"
 
 
 def test_what_lands_is_loaded_on_notice(loaded):
@@ -413,17 +413,17 @@ def test_a_load_of_another_form_is_found(well):
         " ('5', '2026-03-02', null, null, null, 2)",
     )
     try:
-        assert "form of the last load" not in well.doctor().wrong
+        assert "schema of the last load" not in well.doctor().wrong
         run(
             well.cloud.variables,
             f"insert into {table} values"
             " ('5', '2026-03-03', 'no_event_time', 'when', 'event_time', 2)",
         )
-        found = well.doctor().wrong["form of the last load"]
+        found = well.doctor().wrong["schema of the last load"]
     finally:
         run(well.cloud.variables, f"drop table {table}")
     assert found == (
-        "many rows that project 5 uploaded on 2026-03-03 have another form:"
+        "many rows of project 5 uploaded on 2026-03-03 have another form:"
         " no_event_time (new keys: when; missing keys: event_time)"
     )
 

@@ -89,7 +89,7 @@ def test_faults_are_named_with_what_fixes_them(examine, api, tmp_path):
     assert "s3cr3t" not in found[""]
     settings.write_text("a: 1\na: 2\n")
     assert (
-        "line 2 is not valid YAML: a is given twice"
+        "line 2 is not valid YAML: a is set twice"
         in (examine(SETTINGS=str(settings))["variables and models"])
     )
 

@@ -344,11 +344,12 @@ def test_it_says_which_ids_were_found_and_whose_events_go(four_hours, run_erase)
     run = run_erase(USER_IDS=f"{JANE}, bobb", DEVICE_IDS="tablet")
     assert run.returncode == 1 and "1 ids that were given have no" in run.stderr
     for line in (
-        "ids that were given and have no event: 1",
+        "given ids without an event: 1",
         "  user_id bobb: 0 events",
         f"  user_id {JANE}: 10 events",
         "  device_id tablet: 7 events",
-        "user_id, not given, whose events go too for another id of theirs: 1\n  bob",
+        "user_id, not given, but their events are erased because of another id: 1\n"
+        "  bob",
     ):
         assert f"\n{line}\n" in run.stdout, run.stdout
     run = run_erase("--confirm", USER_IDS=f"{JANE}, bobb")
@@ -360,7 +361,7 @@ def test_it_says_which_ids_were_found_and_whose_events_go(four_hours, run_erase)
     land(four_hours, 5, [[JANES["by user id"], OTHERS["Bob"]]])
     run = run_erase("--confirm", USER_IDS="bobb")
     assert run.returncode == 1 and "erased 1 events" in run.stderr
-    assert "1 of these events are of persons erased before" in run.stdout
+    assert "1 of these events belong to persons erased before" in run.stdout
     assert len(list(four_hours.glob("erasures/*"))) == 2
 
 
@@ -411,7 +412,7 @@ def test_similar_ids_are_shown_and_stay(landing, run_erase):
     land(landing, 0, [[*rows, JANES["by user id"]]])
     run = run_erase(USER_IDS=f"{JANE}, jos\u00e9")
     # The one with a space is the id itself, as it is given.
-    title = "user_id, not erased, but similar to an id that was given"
+    title = "user_id, not erased, but similar to a given id"
     assert f"{title}: 3\n   {JANE} , Jane@ACME.example, jose\u0301\n" in run.stdout
     run = run_erase("--confirm", USER_IDS=JANE)
     assert f"{title}: 2\n" in run.stdout and "jane" not in run.stdout.lower()

@@ -265,7 +265,7 @@ def test_tells_github_what_a_run_did(ingest, api, tmp_path):
 
     secret = "wrong-secret-value"
     ingest(*DAY, GITHUB_STEP_SUMMARY=str(page), AMP_SECRET_KEY=secret)
-    assert "- Amplitude refuses the keys" in page.read_text()
+    assert "- Amplitude rejects the keys" in page.read_text()
     assert secret not in page.read_text()
 
     api.faults.replace([])
@@ -323,7 +323,7 @@ def test_keeps_a_log_and_no_secret(ingest, tmp_path, api):
     runs = [ingest(*DAY), ingest(*DAY, "--force", AMP_API_KEY="another-key-0815")]
     logs = "".join(path.read_text() for path in (tmp_path / "logs").iterdir())
     assert "INFO 24 hours (2 empty, 22 landed)" in logs
-    assert "ERROR ingest: Amplitude refuses the keys" in logs
+    assert "ERROR ingest: Amplitude rejects the keys" in logs
     said = logs + "".join(run.stdout + run.stderr for run in runs)
     for secret in (*api.environment.values(), "another-key-0815"):
         assert secret == api.url or secret not in said

@@ -392,7 +392,7 @@ def test_needs_no_text_to_take_a_404_for_an_empty_window(ingest, landing):
         ("/sign-in", 4, "returned 200 with a web page"),
         ("/not-found", 4, "returned 404 with a web page"),
         ("/nothing", 1, "stays open: the archive is cut off"),
-        ("/no-files", 1, "stays open: the archive holds no file"),
+        ("/no-files", 1, "stays open: the archive contains no file"),
     ],
 )
 def test_says_that_something_else_answers(ingest, landing, path, code, says):
@@ -413,13 +413,13 @@ def test_sends_no_key_in_the_clear(ingest):
     [
         (b"", "gzip data is cut off"),
         (gzip.compress(b'{"a": "\xff"}\n'), "line 1 is not UTF-8"),
-        (gzip.compress(b'{"a":\r1}\n'), "line 1 holds a carriage return"),
+        (gzip.compress(b'{"a":\r1}\n'), "line 1 contains a carriage return"),
         (gzip.compress(b"{}\n[1]\n"), "line 2 is not a JSON object"),
         (
             gzip.compress(b'{"a": "' + b"x" * 100_000_000 + b'"}\n'),
             "longer than 16 MiB",
         ),
-        (gzip.compress(b"{}\n" * (10 << 20)), "inflates beyond reason"),
+        (gzip.compress(b"{}\n" * (10 << 20)), "inflates to a suspicious size"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -461,7 +461,7 @@ def test_a_damaged_file_is_found_and_replaced(ingest, landing, api, how):
         "strange: events/100500123/notes.txt",
         "checked 29 files: 27 whole, 1 damaged, 1 missing",
         "and 1 others, of older or unrecorded exports: 0 whole, 1 damaged",
-        "make ingest ARGS=--repair asks for these hours again",
+        "make ingest ARGS=--repair requests these hours again",
     ]
     unrecorded.unlink()
     run = ingest(*DAY, how)

@@ -213,7 +213,7 @@ def test_an_object_that_is_not_the_ingests_is_ignored(
         client.put_object(Bucket=store.bucket, Key=key, Body=b"\x1f\x8bnot a ledger")
     run = ingest_to_s3(*DAY)
     assert run.returncode == 0, run.stderr
-    assert "0 hours to ask for" in run.stderr
+    assert "0 hours to request" in run.stderr
 
 
 def test_completes_what_a_fault_left_open(ingest_to_s3, client, store, prefix, api):

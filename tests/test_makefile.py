@@ -18,7 +18,7 @@ SETTINGS = re.findall(
 EXPANDED_WITHOUT_ENV_FILE = {
     # Of a pull request's build, which .env says nothing about.
     "env TARGET=$(or $(TARGET),snowflake_ci)",
-    # Which packages are needed; .env is looked at beside it.
+    # Which packages are needed; .env is read beside it.
     "ON_SNOWFLAKE := $(filter snowflake%,$(TARGET))$(SNOWFLAKE_ACCOUNT)$(shell \\",
     # Whether there are settings at all.
     "OWN := $(wildcard .env data/landing data/warehouse.duckdb)"
@@ -62,11 +62,11 @@ def test_the_emulator_loads_the_landing_of_the_env_file(checkout):
 
 def test_workload_identity_may_be_set_in_the_env_file(checkout):
     name = "SNOWFLAKE_AUTHENTICATOR"
-    assert "with-token" not in make(checkout, "-n", "dbt-build")
+    assert "with_token" not in make(checkout, "-n", "dbt-build")
     (checkout / ".env").write_text(f"{name}=workload_identity\n")
-    assert "with-token" in make(checkout, "-n", "dbt-build")
+    assert "with_token" in make(checkout, "-n", "dbt-build")
     given = make(checkout, "-n", "dbt-build", **{name: "externalbrowser"})
-    assert "with-token" not in given
+    assert "with_token" not in given
 
 
 def test_no_recipe_expands_a_setting_before_the_env_file_is_read():

@@ -172,9 +172,9 @@ def test_commands_without_variables_get_none(folder):
         ("1: a", "settings.yml must hold names with values"),
         (
             "a: 1\nb: 2\na: 3",
-            "settings.yml, line 3 is not valid YAML: a is given twice",
+            "settings.yml, line 3 is not valid YAML: a is set twice",
         ),
-        ("funnels:\n  x: 1\n  x: 2", "line 3 is not valid YAML: x is given twice"),
+        ("funnels:\n  x: 1\n  x: 2", "line 3 is not valid YAML: x is set twice"),
         ("a: [1", "is not valid YAML"),
         ("a: !!python/object:os.system x", "is not valid YAML"),
         ("a: \x00", "is not valid YAML"),

@@ -34,8 +34,8 @@ exit codes:
        and what to do, is said
   2    a setting or an argument is missing or malformed
   5    the landing cannot be read or written
-  70   a fault of this program; the log file has the details
-  130  interrupted; it is safe to start again
+  70   an internal error; the log file has the details
+  130  interrupted; it is safe to run it again
 else   the exit code of COMMAND
 """
 VARIABLES = dict(zip(("USER_IDS", "DEVICE_IDS", "AMPLITUDE_IDS"), KINDS, strict=True))
@@ -66,7 +66,7 @@ def main() -> int:
     except LandingError as error:
         code, problem = NO_LANDING, str(error)
     except KeyboardInterrupt:
-        code, problem = INTERRUPTED, "interrupted; it is safe to start again"
+        code, problem = INTERRUPTED, "interrupted; it is safe to run it again"
     except Exception as error:
         # Neither the message nor the trace: they may hold what was read.
         code, problem = UNEXPECTED, f"unexpected {type(error).__name__}"
@@ -164,7 +164,7 @@ def _erase(
         if not known and not (given and arguments.anyway):
             return left
     if not _is_confirmed(arguments):
-        print("nothing was changed: CONFIRM=1 does it")
+        print("nothing was changed: add CONFIRM=1 to erase")
         return left
     wanted = {
         eraser.hashed(kind, value)
@@ -205,9 +205,9 @@ def _run(command: list[str]) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m ingest.erase",
-        description="Erase persons from the landing. Whom is said by USER_IDS,"
-        " DEVICE_IDS and AMPLITUDE_IDS in the environment: ids with commas between"
-        " them, or @file with one id a line; without an id, persons erased before.",
+        description="Erase persons from the landing. USER_IDS, DEVICE_IDS and"
+        " AMPLITUDE_IDS in the environment say whom: ids separated by commas, or @file"
+        " with one id a line; without an id, persons erased before.",
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

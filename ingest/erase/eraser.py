@@ -186,11 +186,11 @@ class Eraser:
         keys = {one.key for one in self._listed() if not LOADED.fullmatch(one.key)}
         for key in sorted(keys)[:KEYS_SHOWN]:
             yield (
-                f"{key} was not looked at, for the models do not load it: take the"
+                f"{key} was not searched, because the models do not load it: take the"
                 " events out by hand, or delete it"
             )
         if len(keys) > KEYS_SHOWN:
-            yield f"{len(keys) - KEYS_SHOWN:,} more files were not looked at"
+            yield f"{len(keys) - KEYS_SHOWN:,} more files were not searched"
 
     def _scan(self, looking: Looking, versions: list[Version]) -> Scan:
         scan = Scan(looked_at=set(versions))
@@ -226,19 +226,19 @@ class Eraser:
         if is_damaged and version.is_current:
             if not named:
                 return (
-                    f"{key} is damaged, was not looked at, and its name is not one that"
+                    f"{key} is damaged, was not searched, and its name is not one that"
                     " the ingest gives: repair it by hand, or delete it"
                 )
             if not self._may_count(key):
                 erased_count = rest.erased_count if rest else 0
                 return Found(version, None, "", 0, 0, erased_count)
             return (
-                f"{key} is damaged and was not looked at: make ingest ARGS=--repair,"
+                f"{key} is damaged and was not searched: make ingest ARGS=--repair,"
                 " or delete it, then run this again"
             )
         if rest is None:
             return (
-                f"an older version of {key} is damaged and was not looked at: S3"
+                f"an older version of {key} is damaged and was not searched: S3"
                 " deletes it after LANDING_OLD_VERSIONS_DAYS; or delete it by hand"
             )
         if rest.content is None:

@@ -164,7 +164,7 @@ def linked_ids(
     *,
     also_linked: bool,
 ) -> tuple[dict[ErasedId, str], set[ErasedId]]:
-    """Ids that are of the same person by the events that were found, and ids that are
+    """Ids that belong to the same person by the events that were found, and ids that
     on events of other people.
 
     As Amplitude deletes a user by its amplitude ids, those of a user id are linked. If

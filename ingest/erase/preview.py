@@ -51,9 +51,9 @@ def describe_given(
 ) -> Iterator[str]:
     """How many events each id that was given has; missing ones first."""
     if links.earlier_count:
-        yield f"{links.earlier_count:,} of these events are of persons erased before"
+        yield f"{links.earlier_count:,} of these events belong to persons erased before"
     if missing:
-        yield f"ids that were given and have no event: {len(missing):,}"
+        yield f"given ids without an event: {len(missing):,}"
     if not arguments.confirm:
         counts = [(*one, 0) for one in sorted(missing)]
         counts += [(*one, n) for one, n in sorted(links.event_counts.items())]
@@ -71,11 +71,11 @@ def describe_links(links: Links, arguments: argparse.Namespace) -> Iterator[str]
             " another field or as a part of one, and stay"
         )
     for title, ids in (
-        ("erased with them, for they are of the same person", links.linked),
-        ("not given, whose events go too for another id of theirs", links.users),
-        ("not erased, for others have events with them too", links.shared),
-        ("not erased, but similar to an id that was given", links.similar),
-        ("seen with them; ALSO_LINKED=1 erases by them too", links.beside),
+        ("erased with them, because they belong to the same person", links.linked),
+        ("not given, but their events are erased because of another id", links.users),
+        ("not erased, because others have events with them too", links.shared),
+        ("not erased, but similar to a given id", links.similar),
+        ("seen with them; ALSO_LINKED=1 erases these too", links.beside),
     ):
         for kind in KINDS:
             values = sorted({v for one, v in ids.items() if one.kind == kind})

@@ -70,7 +70,7 @@ class HourRecord:
     """What an upload hour was found to hold.
 
     `project_id` is None while no member has named the project yet.
-    `is_settled` tells that the hour need not be asked for again. `exported_at` is when
+    `is_settled`: the hour need not be requested again. `exported_at` is when
     it was asked for: what was asked for later is newer, however long it took.
     `clock` says whose time that is: Amplitude's, this machine's where no answer told
     the time, or (only as read) `wrong` for a time that cannot be.
@@ -168,7 +168,7 @@ class Ledger:
         project_id: str | None,
         now: datetime,
     ) -> None:
-        """Read it. `project_id` None means: the project that the API key is of.
+        """Read it. `project_id` None means: the project that the API key belongs to.
 
         Without a key (an empty `api_key_id`) it is only for reading, and the keys that
         files of the project were exported with stand in for it.

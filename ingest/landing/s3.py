@@ -116,7 +116,7 @@ class S3Landing:
                     return None
                 if code == "403":
                     raise LandingError(
-                        f"{key} in the bucket {self._bucket} cannot be looked at: the"
+                        f"{key} in the bucket {self._bucket} cannot be read: the"
                         " role or user needs s3:GetObject and s3:ListBucket on events/,"
                         " which make cloud-setup grants"
                     ) from error

@@ -197,7 +197,7 @@ const VIEWS = {
     };
   },
 
-  // Everybody together only where the period is over for all of a cohort.
+  // All cohorts together only where the period is over for everyone.
   retention({ retention }, chosen) {
     const rows = overlapping(retention, "cohort_date", chosen, chosen.period).filter(
       (row) => row.basis === chosen.basis,
@@ -293,10 +293,10 @@ const VIEWS = {
         text: `${rate.format(row.breadth_rate)} · ${tenth.format(row.average_event_count)} × each`,
       }));
     if (!table.length) return { table };
-    const { picture, notes } = longest(table, "kinds of events");
+    const { picture, notes } = longest(table, "event types");
     const kinds = table[0].event_type_count;
     if (kinds > table.length)
-      notes.push(`The ${table.length} most common of ${kinds} kinds of events.`);
+      notes.push(`The ${table.length} most common of ${kinds} event types.`);
     notes.unshift(`${chosen.period === "week" ? "Week" : "Month"} from ${FORMATS.date(last)}.`);
     return { table, picture, notes: [...notes, ...partial(table, chosen)] };
   },

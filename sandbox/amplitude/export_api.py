@@ -166,7 +166,7 @@ class _Link:
 class _Body(io.RawIOBase):
     """The body of an answer: sends what is written in HTTP chunks of 64 KiB or more.
 
-    A cut body is `full` after so many bytes; it accepts more and forgets them.
+    A cut body is `full` after so many bytes; it accepts more and discards them.
     """
 
     def __init__(

@@ -2,8 +2,8 @@
 
     python -m sandbox.aws [-- COMMAND…]
 
-CloudFormation, IAM, STS, S3 and SQS on one loopback port, in memory. Who asks with
-the root keys may do all; everybody else what the policies say. It is not AWS.
+CloudFormation, IAM, STS, S3 and SQS on one loopback port, in memory. The
+root keys have full access; all other keys are subject to IAM policies. It is not AWS.
 """
 
 from __future__ import annotations

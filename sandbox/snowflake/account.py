@@ -258,7 +258,7 @@ def describe_stage(cursor: Cursor, match: re.Match) -> list[str]:
     r"(?P<lenient>if\s+exists\s+)?" + NAME
 )
 def drop_account_object(cursor: Cursor, match: re.Match) -> list[str]:
-    """`drop … [if exists]`; a pipe forgets what it has loaded."""
+    """`drop … [if exists]`; a pipe loses its load history."""
     if match["kind"].lower() == "pipe":
         key = "PIPE", full_name(cursor, match["name"])
     else:

@@ -26,7 +26,7 @@ from sqlglot import exp
 
 Cursor: TypeAlias = fakesnow.cursor.FakeSnowflakeCursor
 
-# Both tell of every statement that they do not know, which a shim may then answer.
+# Both report every statement that they do not know, which a shim may then answer.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 logging.getLogger("fakesnow.server").setLevel(logging.ERROR)
 

@@ -164,7 +164,7 @@ def describe_pipe(cursor: Cursor, match: re.Match) -> list[str]:
 @answers(r"create\s+table\s+if\s+not\s+exists\s+(?P<name>[\w$.\"]+).*")
 def keep_existing_table(cursor: Cursor, match: re.Match) -> list[str]:
     """`create table if not exists` leaves a table that exists with its load history,
-    which fakesnow forgets."""
+    which fakesnow does not keep."""
     name = full_name(cursor, match["name"])
     exists = cursor._duck_conn.execute(
         "select 1 from duckdb_tables() where upper(database_name) = ?"

@@ -23,6 +23,10 @@ AVOIDED = {
     r"(?<!there )is no(?= (?!longer|more|need)[a-z]+)": "is not a",
     r"(is|are|was) told": "the actor and what it says",
     r"any more": "now, or leave it out",
+    r"everybody": "everyone, all users",
+    r"kinds? of events?": "event type",
+    r"with (a )?commas? between": "separated by commas",
+    r"(is|are|was|were) looked at": "checked, searched, read",
     r"Beside Amplitude": "Differences from Amplitude",
 }
 

@@ -120,7 +120,7 @@ def test_a_package_that_was_not_reviewed_is_replaced(tmp_path, monkeypatch, caps
     monkeypatch.setattr(dbt_packages, "REVIEWED", hash_of_it)
     dbt_packages.main()
     assert (package / "macros/from_the_hub.sql").exists()
-    # What is there is looked at again: a changed file is fetched again.
+    # Existing files are compared again: a changed file is fetched again.
     (package / "dbt_project.yml").write_text("changed")
     monkeypatch.setattr(dbt_packages, "_hub_answers", lambda: False)
     dbt_packages.main()

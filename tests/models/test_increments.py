@@ -49,7 +49,7 @@ IGNORED = {
 }
 # Rows that a model keeps of what no longer is so.
 PRESENT = {
-    "stg_amplitude__removed_rows": "is_removed",
+    "stg_amplitude__excluded_rows": "is_removed",
     "stg_amplitude__identities": "is_current and user_id != amplitude_id",
 }
 
@@ -298,7 +298,7 @@ FAULTS = {
         ),
     },
     "copies of repeats": {
-        "staging/amplitude/stg_amplitude__removed_rows.sql": (
+        "staging/amplitude/stg_amplitude__excluded_rows.sql": (
             "from other_copies",
             "from other_copies where false",
         ),

@@ -30,7 +30,7 @@ of_the_sample = pytest.mark.xdist_group("sample")
 
 BASE = "amplitude_staging.base_amplitude__events"
 STAGED = "amplitude_staging.stg_amplitude__events"
-REMOVED = "amplitude_staging.stg_amplitude__removed_rows"
+REMOVED = "amplitude_staging.stg_amplitude__excluded_rows"
 DAY = "2026-03-01"
 WITHOUT_ANALYSES = ("--exclude", "tag:analyses")
 # What lands is seen in staging: its models, and the tests that read nothing else.

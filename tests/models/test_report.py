@@ -365,7 +365,7 @@ def test_the_header_tells_the_state_of_the_load(tab, sample_duckdb):
     )
     assert facts == {
         "Events": f"{events:,}",
-        "Repeats removed": "516",
+        "Duplicates removed": "516",
         "Upload hours": "166",
         "Empty hours": "2",
         "Open hours": "0",

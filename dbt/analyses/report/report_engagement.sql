@@ -4,7 +4,7 @@ engagement as (
     select * from {{ ref('amplitude__engagement') }}
 ),
 
--- the same, without kinds of events that few users have, or whose names hold personal
+-- the same, without event types that few users have, or whose names hold personal
 -- data
 named as (
     select
@@ -17,7 +17,7 @@ named as (
         and event_type is not distinct from {{ masked('event_type') }}
 ),
 
--- one row per kind of event of a recent period, the most widely used ones
+-- one row per event type of a recent period, the most widely used ones
 final as (
     select
         project_id,

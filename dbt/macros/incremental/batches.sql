@@ -27,7 +27,7 @@
     {{ return(watermarks | min if watermarks else batch_number()) }}
 {%- endmacro -%}
 
-{#- For logs of affected keys: forget what every reader has processed, and what a build
+{#- For logs of affected keys: delete what every reader has processed, and what a build
     that died has written. -#}
 {%- macro prune_affected() -%}
     {%- if is_incremental() -%}

@@ -72,7 +72,7 @@
 {%- endmacro -%}
 
 {#- At the start of a build: take the lock, decide which models are rebuilt, say why, and
-    forget their records, so that the next build rebuilds them again if this one dies.
+    delete their records, so that the next build rebuilds them again if this one dies.
     Definitions come first: a model that does not compile fails before the lock is held. -#}
 {%- macro plan_build() -%}
     {%- set selected, definitions = selected_nodes() if execute else [], {} -%}

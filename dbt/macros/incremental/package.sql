@@ -1,4 +1,4 @@
-{#- Whether a node of dbt's graph is of this project, which may be a package of another
+{#- Whether a node of dbt's graph belongs to this project, which may be a package of another
     one: hooks see the models of all projects. -#}
 {%- macro is_own(node) -%}{{ return(node.package_name == "amplitude_warehouse") }}{%- endmacro -%}
 

@@ -16,7 +16,7 @@
         {%- if unnamed and projects | length > 1 -%}
             {{ exceptions.raise_compiler_error("The table " ~ source("amplitude", "merges")
                 ~ " does not say which of the projects " ~ projects | join(", ")
-                ~ " its merges are of: add a column project_id to it (Amplitude's files call"
+                ~ " its merges belong to: add a column project_id to it (Amplitude's files call"
                 ~ " it scope), or set the variable projects to one of them") }}
         {%- endif -%}
         {{ return(projects | first if projects else "") }}

@@ -9,7 +9,7 @@
     {{ return(var(name)) }}
 {%- endmacro -%}
 
-{#- What stands under the name of a package is the package's own. A project that installs
+{#- Variables under the name of a package are the package's own. A project that installs
     this one as a package has variables of its own beside those under this one's name. -#}
 {%- macro check_variables() -%}
     {%- do check_names() -%}

@@ -286,7 +286,7 @@ def user(
     known = last(
         (event for event in events if event["amplitude_user_id"]), "life_order"
     )
-    # Of several kinds of events at the first time, one by the hash of its name.
+    # Of several event types at the first time, one by the hash of its name.
     opening = min(
         events,
         key=lambda event: (

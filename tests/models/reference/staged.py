@@ -225,7 +225,7 @@ def identities(
 def events(
     rows: list[dict], ledger: list[LedgerLine], merges: Iterable[tuple], settings: dict
 ) -> list[dict]:
-    """Events as Amplitude counts them, of everybody."""
+    """Events as Amplitude counts them, of all users."""
     reasons = removal_reasons(rows, ledger, settings)
     owners = identities(rows, merges, settings)
     rules = [*seed("traffic_rules", settings["seeds"]), *settings["traffic_rules"]]
@@ -362,6 +362,6 @@ def project_user_id(project_id: str, user_id: str | None) -> str:
 
 
 def counted(found: list[dict], settings: dict) -> list[dict]:
-    """Events without the traffic that is left out."""
+    """Events without excluded traffic."""
     left_out = [f"is_{kind}" for kind in settings["excluded_traffic"]]
     return [event for event in found if not any(event[name] for name in left_out)]

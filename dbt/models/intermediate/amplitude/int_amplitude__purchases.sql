@@ -10,7 +10,7 @@ marked_events as (
 ),
 
 -- one row per event that earns, with its rank among the events of a purchase; any other
--- kind of event is a purchase of its own
+-- event type is a purchase of its own
 ranked as (
     select
         *,
@@ -69,7 +69,7 @@ timed as (
     from spaced
 ),
 
--- one row per event, and whether an event of a better rank is of the same amount
+-- one row per event, and whether an event of a better rank has the same amount
 compared as (
     select
         *,

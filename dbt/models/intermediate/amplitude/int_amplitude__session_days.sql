@@ -49,18 +49,18 @@ events as (
 placed as (
     select
         *,
-        {{ order_key("client_occurred_at, occurred_at", "event_id") }} as session_key,
-        {{ order_key("occurred_at", "event_id") }} as life_key
+        {{ order_key("client_occurred_at, occurred_at", "event_id") }} as client_order,
+        {{ order_key("occurred_at", "event_id") }} as life_order
     from events
 ),
 
--- one row per event, with its place among those that tell of a page, of another site
+-- one row per event, with its position among those with a page, with another site
 -- or of a campaign
 told as (
     select
         *,
         case
-            when event_type = '[Amplitude] Page Viewed' then session_key
+            when event_type = '[Amplitude] Page Viewed' then client_order
         end as page_view_key,
         case
             when event_type = '[Amplitude] Page Viewed' then {{ page_key() }}
@@ -70,15 +70,15 @@ told as (
                 referrer is not null
                 and coalesce(referring_domain, '')
                 != coalesce({{ page_host() }}, '')
-                then session_key
+                then client_order
         end as referrer_key,
         case
             when
                 coalesce({{ campaign_columns | join(", ") }}) is not null
-                then session_key
+                then client_order
         end as campaign_key,
-        case when user_properties is not null then life_key end as properties_key,
-        case when amplitude_user_id is not null then life_key end as identified_key
+        case when user_properties is not null then life_order end as properties_key,
+        case when amplitude_user_id is not null then life_order end as identified_key
     from placed
 ),
 
@@ -98,16 +98,16 @@ days as (
         max(occurred_at) as last_occurred_at,
         min(coalesce(client_occurred_at, occurred_at)) as first_client_occurred_at,
         max(coalesce(client_occurred_at, occurred_at)) as last_client_occurred_at,
-        min(session_key) as first_key,
+        min(client_order) as first_key,
         min(page_view_key) as entry_key,
         max(page_view_key) as exit_key,
         min(referrer_key) as referrer_key,
         min(campaign_key) as campaign_key,
-        max(life_key) as last_key,
+        max(life_order) as last_key,
         max(properties_key) as properties_key,
         max(identified_key) as identified_key,
-        min_by({{ to_object(event_columns) }}, session_key) as first_event,
-        max_by({{ to_object(event_columns) }}, life_key) as last_event,
+        min_by({{ to_object(event_columns) }}, client_order) as first_event,
+        max_by({{ to_object(event_columns) }}, life_order) as last_event,
         min_by({{ to_object(page_columns) }}, page_view_key) as entry_page,
         max_by({{ to_object(page_columns) }}, page_view_key) as exit_page,
         min_by({{ to_object(referrer_columns) }}, referrer_key) as first_referrer,

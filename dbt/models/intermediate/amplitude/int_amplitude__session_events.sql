@@ -48,7 +48,7 @@ placed as (
     from events
 ),
 
--- one row per event, with the page it happened on; an entry or bounce is of the page as
+-- one row per event, with the page it happened on; an entry or bounce uses the page as
 -- exported
 located as (
     select

@@ -20,7 +20,7 @@ events as (
     {%- endif %}
 ),
 
--- one row per hour, kind of event and upload of a session's day
+-- one row per hour, event type and upload of a session's day
 activity as (
     select
         session_day_id,

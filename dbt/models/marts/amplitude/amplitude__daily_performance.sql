@@ -19,7 +19,7 @@ users as (
     select * from {{ ref("amplitude__users") }}
 ),
 
--- one row per kind of event of a session's day, with whose it is
+-- one row per event type of a session's day, with whose it is
 actions as (
     select
         activity.daily_performance_id,
@@ -91,7 +91,7 @@ user_days as (
     from affected_cells
 ),
 
--- one row per day and kind of event to rebuild
+-- one row per day and event type to rebuild
 cells as (
     select daily_performance_id from affected_cells
     union
@@ -116,7 +116,7 @@ counted as (
 
 {%- endif %}
 
--- one row per user, session, day and kind of event
+-- one row per user, session, day and event type
 visits as (
     select
         daily_performance_id,
@@ -130,7 +130,7 @@ visits as (
     group by 1, 2, 3, 4, 5, 6
 ),
 
--- one row per user, day and kind of event
+-- one row per user, day and event type
 participants as (
     select
         daily_performance_id,
@@ -144,7 +144,7 @@ participants as (
     group by 1, 2, 3, 4, 5
 ),
 
--- one row per day and kind of event
+-- one row per day and event type
 days as (
     select
         participants.daily_performance_id,

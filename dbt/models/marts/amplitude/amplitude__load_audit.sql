@@ -8,8 +8,8 @@ loaded_files as (
     select * from {{ ref("stg_amplitude__loaded_files") }}
 ),
 
-removed_rows as (
-    select * from {{ ref("stg_amplitude__removed_rows") }}
+excluded_rows as (
+    select * from {{ ref("stg_amplitude__excluded_rows") }}
 ),
 
 -- one row per loaded file, with its hour
@@ -29,7 +29,7 @@ removed as (
         count_if(reason = 'same_uuid') as same_uuid_count,
         count_if(reason = 'same_insert_id') as same_insert_id_count,
         count({{ counted_session_id() }}) as session_row_count
-    from removed_rows
+    from excluded_rows
     where is_removed
     group by 1
 ),

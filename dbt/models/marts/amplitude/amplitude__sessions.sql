@@ -75,7 +75,7 @@ affected_days as (
 
 {%- endif %}
 
--- one row per session: what its days come to
+-- one row per session: totals over its days
 summed as (
     select
         project_id,

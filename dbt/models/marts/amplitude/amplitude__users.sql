@@ -63,7 +63,7 @@ affected as (
 
 {%- endif %}
 
--- one row per user: what their days come to
+-- one row per user: totals over their days
 lives as (
     select
         days.project_id,
@@ -125,7 +125,7 @@ sourced as (
     {%- endif %}
 ),
 
--- one row per user: what their sessions come to, and where they came from
+-- one row per user: totals over their sessions, and where they came from
 visits as (
     select
         project_id,

@@ -12,8 +12,8 @@ landed as (
     select * from {{ ref("base_amplitude__events") }}
 ),
 
-removed_rows as (
-    select * from {{ ref("stg_amplitude__removed_rows") }}
+excluded_rows as (
+    select * from {{ ref("stg_amplitude__excluded_rows") }}
 ),
 
 -- one row per landed row that is new, or that became or stopped being a duplicate
@@ -35,7 +35,7 @@ changed_rows as (
         occurred_date,
         occurred_at,
         event_type
-    from removed_rows
+    from excluded_rows
     where batch_number > {{ watermark() }}
 ),
 

@@ -6,8 +6,8 @@ landed as (
     select * from {{ ref("base_amplitude__events") }}
 ),
 
-removed_rows as (
-    select * from {{ ref("stg_amplitude__removed_rows") }}
+excluded_rows as (
+    select * from {{ ref("stg_amplitude__excluded_rows") }}
     where is_removed
 ),
 
@@ -23,13 +23,13 @@ identified as (
         coalesce(landed.event_id, landed.landed_row_id) as known_event_id,
         coalesce(identities.user_id, landed.unmerged_user_id) as user_id
     from landed
-    left join removed_rows on landed.landed_row_id = removed_rows.landed_row_id
+    left join excluded_rows on landed.landed_row_id = excluded_rows.landed_row_id
     left join identities
         on
             landed.project_id = identities.project_id
             and landed.amplitude_id = identities.amplitude_id
     where
-        removed_rows.landed_row_id is null
+        excluded_rows.landed_row_id is null
         and {{ is_of_chosen_project("landed.project_id") }}
 ),
 

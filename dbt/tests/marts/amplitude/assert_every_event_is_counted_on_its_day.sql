@@ -1,5 +1,5 @@
--- A returned row is a day and kind of event whose staged events, users or sessions, but
--- for the traffic that is left out, are not as many as the mart has.
+-- A returned row is a day and event type whose staged events, users or sessions, but
+-- for excluded traffic, are not as many as the mart has.
 with
 
 staged as (

@@ -1,5 +1,5 @@
 -- A returned row is a project and way of crediting that has other sessions, new users
--- or purchases than the project, but for those of nobody.
+-- or purchases than the project, except those without a user.
 with
 
 sessions as (

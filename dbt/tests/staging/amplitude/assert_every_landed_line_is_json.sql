@@ -1,5 +1,5 @@
 -- A returned row is a landed line that is not JSON, and so in no model but the base.
--- Lines that have been looked at are allowed for by `unparsed_lines_allowed`.
+-- After you have looked at them, allow them with `unparsed_lines_allowed`.
 
 {{
     config(

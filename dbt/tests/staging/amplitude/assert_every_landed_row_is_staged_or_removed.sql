@@ -16,10 +16,10 @@ removed as (
     select
         base.uploaded_date,
         count(*) as row_count
-    from {{ ref("stg_amplitude__removed_rows") }} as removed_rows
+    from {{ ref("stg_amplitude__excluded_rows") }} as excluded_rows
     inner join {{ ref("base_amplitude__events") }} as base
-        on removed_rows.landed_row_id = base.landed_row_id
-    where removed_rows.is_removed
+        on excluded_rows.landed_row_id = base.landed_row_id
+    where excluded_rows.is_removed
     group by 1
 ),
 

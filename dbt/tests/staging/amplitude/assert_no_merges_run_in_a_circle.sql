@@ -1,4 +1,4 @@
--- A returned row is an amplitude id whose merges run in a circle: nobody is who it was
+-- A returned row is an amplitude id whose merges form a circle: no id is the one it was
 -- merged into in the end, so it stays a user of its own.
 {{ config(enabled=variable("use_merges"), severity="warn") }}
 

@@ -17,7 +17,7 @@ calendars as (
     select * from {{ ref("int_amplitude__calendars") }}
 ),
 
--- one row per user, day and kind of event
+-- one row per user, day and event type
 days as (
     select
         activity.project_id,
@@ -29,7 +29,7 @@ days as (
     group by 1, 2, 3, 4
 ),
 
--- one row per user, period and kind of event
+-- one row per user, period and event type
 habits as (
     {% for period in ["day", "week", "month"] -%}
     select
@@ -47,7 +47,7 @@ habits as (
     {% endfor %}
 ),
 
--- one row per period and kind of event
+-- one row per period and event type
 counts as (
     select
         project_id,

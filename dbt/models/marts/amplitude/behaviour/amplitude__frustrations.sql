@@ -23,7 +23,7 @@ repeated_events as (
     where event_type = '{{ signs["repeat_click"] }}'
 ),
 
--- one row per event that tells of frustration: what the SDK says, and clicks that are
+-- one row per event that shows frustration: those the SDK sends, and clicks that are
 -- repeated
 signs as (
     select session_events.*

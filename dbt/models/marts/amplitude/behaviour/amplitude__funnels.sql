@@ -54,8 +54,8 @@ funnels as (
     where step_number = 1
 ),
 
--- one row per user's second and steps that an event is; what is of the same steps in
--- the same second is one event
+-- one row per user's second and steps that an event matches; events that match the same
+-- steps in the same second are one
 occurrences as (
     select distinct
         key_events.project_id,
@@ -329,7 +329,7 @@ entries as (
     where step_number = 1
 ),
 
--- one row per step of it, those that nobody reached too
+-- one row per step of it, including steps that nobody reached
 cells as (
     select
         entries.*,

@@ -25,7 +25,7 @@ affected as (
 
 {%- endif %}
 
--- one row per event, and whether it is of another kind than the one before
+-- one row per event, and whether its type differs from the one before
 compared as (
     select
         session_events.*,

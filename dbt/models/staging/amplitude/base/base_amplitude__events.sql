@@ -254,7 +254,7 @@ final as (
         exported['session_id']::varchar is not null as has_session_id,
         {{ keys_except("exported_keys", documented_keys()) }} as undocumented_keys,
         {{ keys_except(documented_keys(), "exported_keys") }} as missing_keys,
-        -- the file's folder tells the project, whatever the row says
+        -- the file's folder decides the project, whatever the row says
         coalesce(exported['app']::varchar != project_id, false)::int
         {%- for field, column in typed_fields.items() %}
         + (exported['{{ field }}']::varchar is not null and {{ column }} is null)::int

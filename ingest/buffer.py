@@ -1,4 +1,4 @@
-"""Where members wait between the download and the landing, and how many may."""
+"""The members between download and landing: in memory or on disk, limited in number."""
 
 from collections.abc import Iterable
 from io import BytesIO
@@ -16,23 +16,23 @@ MEMBERS = 6
 ON_DISK = 2
 
 
-class HoldError(Exception):
-    """There is no place to hold a member: the disk for temporary files is full."""
+class BufferFull(Exception):
+    """A member cannot be kept: the disk for temporary files is full."""
 
 
-class Room:
-    """Place for the members that are on their way, shared by all that download."""
+class MemberBuffer:
+    """The members on their way to the landing, shared by all downloads."""
 
     def __init__(self) -> None:
         self.members = Semaphore(MEMBERS)
         self.on_disk = Semaphore(ON_DISK)
 
-    def hold(self, chunks: Iterable[bytes]) -> "Held":
-        """Keep a member as it arrives, once there is a place for it.
+    def hold(self, chunks: Iterable[bytes]) -> "BufferedMember":
+        """Keep a member as it arrives, once a place is free.
 
-        Raises HoldError, and what `chunks` raises.
+        Raises BufferFull, and what `chunks` raises.
         """
-        held = Held(self)
+        held = BufferedMember(self)
         try:
             for chunk in chunks:
                 held.write(chunk)
@@ -43,12 +43,12 @@ class Room:
         return held
 
 
-class Held:
-    """A member that waits. Closing it makes room for another."""
+class BufferedMember:
+    """A member in the buffer. Closing it frees its place."""
 
-    def __init__(self, room: Room) -> None:
-        room.members.acquire()
-        self._room = room
+    def __init__(self, buffer: MemberBuffer) -> None:
+        buffer.members.acquire()
+        self._buffer = buffer
         self.content: IO[bytes] = BytesIO()
 
     @property
@@ -62,10 +62,10 @@ class Held:
                 self._move_to_disk()
             self.content.write(chunk)
         except OSError as error:
-            raise HoldError(f"a file cannot be held on disk: {error}") from error
+            raise BufferFull(f"a file cannot be held on disk: {error}") from error
 
     def _move_to_disk(self) -> None:
-        self._room.on_disk.acquire()
+        self._buffer.on_disk.acquire()
         on_disk = TemporaryFile()  # noqa: SIM115 (closed by close)
         self.content.seek(0)
         copyfileobj(self.content, on_disk)
@@ -74,8 +74,8 @@ class Held:
     def close(self) -> None:
         self.content.close()
         if self.is_on_disk:
-            self._room.on_disk.release()
-        self._room.members.release()
+            self._buffer.on_disk.release()
+        self._buffer.members.release()
 
     def __enter__(self) -> IO[bytes]:
         return self.content
