@@ -43,6 +43,7 @@ endif
 DOCS ?= $(DATA)/docs
 REPORT ?= $(DATA)/report
 SITE ?= $(DATA)/site
+DIGEST ?= $(DATA)/digest
 # DRY_RUN=1: say what would be done, and do nothing.
 DRY := $(if $(filter-out 0,$(DRY_RUN)),--dry-run)
 # VERIFY=1: check every landed file too.
@@ -51,7 +52,7 @@ VERIFY_ := $(if $(filter-out 0,$(VERIFY)),--verify)
 CONFIRM_ := $(if $(filter-out 0,$(CONFIRM)),--confirm)
 ANYWAY_ := $(if $(filter-out 0,$(ANYWAY)),--anyway)
 ALSO_LINKED_ := $(if $(filter-out 0,$(ALSO_LINKED)),--also-linked)
-# AGAIN=1: run all SQL again, so that restores what was dropped or revoked.
+# AGAIN=1: run all SQL again, to restore what was dropped or revoked.
 AGAIN_ := $(if $(filter-out 0,$(AGAIN)),--again)
 
 .PHONY: help
@@ -89,7 +90,7 @@ metrics: setup-dev ## Query metrics with MetricFlow (ARGS="--metrics sessions --
 
 .PHONY: clean
 clean: ## Delete the demo, dbt's files and caches (not your data, not .venv)
-	rm -rf data/demo data/docs data/report data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache .mypy_cache
+	rm -rf data/demo data/docs data/report data/digest data/site dbt/target dbt/dbt_packages .pytest_cache .ruff_cache .mypy_cache
 
 ##@ Run it on your data
 
@@ -113,6 +114,10 @@ docs: setup ## Write the models' documentation to data/docs
 .PHONY: report
 report: setup ## Write the page of charts to data/report
 	@$(PAGES) --report $(REPORT)
+
+.PHONY: digest
+digest: setup ## Write last week's digest to data/digest (SEND=1: also post it to WEBHOOK_URL)
+	@$(PAGES) --digest $(DIGEST) $(if $(filter-out 0,$(SEND)),--send)
 
 .PHONY: site
 site: setup ## Put documentation and report together, to be published from data/site

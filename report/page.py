@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import vl_convert
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 from markupsafe import Markup
 
 from report.contents import SECTIONS
@@ -78,14 +78,7 @@ def render(
         f"script-src {_hash(parts['library'])} {_hash(parts['script'])}; "
         f"style-src {_hash(parts['style'])}"
     )
-    files = Environment(
-        loader=FileSystemLoader(FILES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return files.get_template("page.html").render(
+    return template("page.html").render(
         **{name: Markup(text) for name, text in parts.items()},
         policy=policy,
         made_at=f"{made_at:%Y-%m-%d %H:%M}",
@@ -103,6 +96,18 @@ def render(
         settings=_json(settings),
         answers=_json(data),
     )
+
+
+def template(name: str) -> Template:
+    """A template beside the page's, which escapes what it is given."""
+    files = Environment(
+        loader=FileSystemLoader(FILES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return files.get_template(name)
 
 
 def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""`python -m runner.summary`: what a run came to, for its page and for a chat.
+"""`python -m runner.summary`: the result of a run, for its page and for a chat.
 
 In GitHub Actions the lines go to the page of the run too, and to WEBHOOK_URL if that is
 set and a job failed: LANDING_RESULT and MODEL_RESULT hold the results of the jobs.
@@ -9,16 +9,16 @@ import json
 import os
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import requests
 from dotenv import load_dotenv
 
 from ingest.logs import redact
 from ingest.settings import SettingsError
 from ingest.summary import add_to_run_page
+from runner.webhook import post
 from snowflake_setup.settings import CloudSettings
 
 RESULTS = Path("dbt/target/run_results.json")
@@ -56,26 +56,8 @@ def main() -> int:
         add_to_run_page("\n".join(lines) + "\n\n")
     webhook = os.environ.get("WEBHOOK_URL")
     if webhook and failed:
-        try:
-            send(lines, webhook, os.environ.get("RUN_URL", ""))
-        except requests.RequestException as error:
-            reason = type(error).__name__
-            if error.response is not None:
-                reason = f"HTTP {error.response.status_code}"
-            print(f"the webhook rejected the message: {reason}", file=sys.stderr)
-            return 1
+        return post([*lines, os.environ.get("RUN_URL", "")], webhook)
     return 0
-
-
-def send(lines: Sequence[str], url: str, run_url: str = "") -> None:
-    """Post the lines to a webhook that takes Slack's format, {"text": "…"}.
-
-    Raises requests.RequestException; its text may hold the URL, which is a secret.
-    https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks
-    """
-    text = "\n".join(line for line in [*lines, run_url] if line)
-    answer = requests.post(url, json={"text": text}, timeout=30)
-    answer.raise_for_status()
 
 
 def build_summary(file: Path = RESULTS) -> Iterator[str]:
