@@ -315,6 +315,7 @@ format: setup-dev ## Rewrite SQL, Python and JavaScript in the project's style
 	ruff check --fix
 	ruff format
 	oxfmt report/page/*.js
+	python -m report.mart_pages
 	$(LINT_DBT) fix analyses models tests
 	cd snowflake_setup && sqlfluff fix .
 

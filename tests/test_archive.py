@@ -107,13 +107,13 @@ def test_notices_a_member_that_the_contents_do_not_name():
 
 def test_notices_what_is_behind_the_end():
     data = archive_of(SMALL, method=zipfile.ZIP_STORED, streamed=False)
-    with pytest.raises(ArchiveError, match="behind"):
+    with pytest.raises(ArchiveError, match="after its end record"):
         read(data + data)
 
 
 def test_notices_entries_that_the_end_counts_and_nobody_has_seen():
     data = archive_of(SMALL, method=zipfile.ZIP_STORED, streamed=False)
-    with pytest.raises(ArchiveError, match="not all there"):
+    with pytest.raises(ArchiveError, match="is incomplete"):
         read(data[:-12] + b"\x63\x00" + data[-10:])
 
 
@@ -130,7 +130,7 @@ def test_stops_at_a_bomb(streamed):
     zeros = {"a": bytes(100 << 20)}
     data = archive_of(zeros, method=zipfile.ZIP_DEFLATED, streamed=streamed)
     taken = 0
-    with pytest.raises(ArchiveError, match="beyond its size"):
+    with pytest.raises(ArchiveError, match="more than its size"):
         for _, content in members([data]):
             for piece in content:
                 taken += len(piece)
@@ -142,7 +142,7 @@ def test_stops_where_a_member_outgrows_its_declared_size():
     data = bytearray(archive_of(contents, method=zipfile.ZIP_DEFLATED, streamed=False))
     data[22:26] = (1000).to_bytes(4, "little")
     taken = 0
-    with pytest.raises(ArchiveError, match="beyond its size"):
+    with pytest.raises(ArchiveError, match="more than its size"):
         for _, content in members([bytes(data)]):
             for piece in content:
                 taken += len(piece)

@@ -255,7 +255,7 @@ def old_queue(world: World) -> None:
                 "put_bucket_versioning",
                 VersioningConfiguration={"Status": "Suspended"},
             ),
-            ("storage integration", "switched off"): by_sql(
+            ("storage integration", "is disabled"): by_sql(
                 f"{INTEGRATION} set enabled = false"
             ),
             ("storage integration", "the stack has made"): by_sql(
@@ -281,7 +281,7 @@ def old_queue(world: World) -> None:
             ("raw tables", "has no loaded_at"): by_sql(
                 "alter table raw.amplitude.ledger drop column loaded_at"
             ),
-            ("workflow's user", "switched off"): by_sql(
+            ("workflow's user", "is disabled"): by_sql(
                 "alter user amplitude_ci set disabled = true"
             ),
             ("ledger against raw", "1 of 3 files"): by_sql(

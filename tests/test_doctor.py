@@ -59,7 +59,7 @@ def test_nothing_is_wrong_on_a_fresh_machine(examine, tmp_path):
 def test_what_landed_is_found(examine, ingest, api, landing):
     ingest("--start", "2026-01-13T01", "--end", "2026-01-13T02")
     found = examine(**api.environment, LANDING=str(landing))
-    assert found["Amplitude"].startswith("OK the keys are taken")
+    assert found["Amplitude"].startswith("OK the keys are accepted")
     assert found["ledger"].startswith("FAIL the newest upload hour that has landed is")
     assert found["ledger"].endswith("fix: make ingest")
     # Without keys nothing can land, so that an old ledger is as new as it can be.
@@ -83,7 +83,7 @@ def test_faults_are_named_with_what_fixes_them(examine, api, tmp_path):
         found["Amplitude"].startswith("FAIL")
         and "fix: set AMP_API_KEY" in (found["Amplitude"])
     )
-    assert "landing cannot be written to" in found["landing"]
+    assert "landing is not writable" in found["landing"]
     assert f"process {os.getpid()} has it open" in found["warehouse"]
     assert "nearest known name is reporting_timezone" in found["variables and models"]
     assert "s3cr3t" not in found[""]

@@ -264,7 +264,9 @@ def test_a_device_and_a_shared_one_are_erased_if_they_are_given(four_hours, run_
 
 def test_a_device_that_others_use_is_not_linked(four_hours, run_erase):
     run = run_erase("--also-linked", USER_IDS=JANE)
-    assert re.search(r"device_id, not erased, for others .*: 1\n  tablet\n", run.stdout)
+    assert re.search(
+        r"device_id, not erased, because others .*: 1\n  tablet\n", run.stdout
+    )
 
 
 def test_another_project_is_left_alone(four_hours, run_erase):
@@ -435,9 +437,9 @@ def test_files_that_are_not_looked_at_are_named(four_hours, run_erase):
     run = run_erase("--confirm", "--project", PROJECT, USER_IDS=JANE)
     assert run.returncode == 1 and folder.exists()
     for name in names:
-        assert f"{name} was not looked at" in run.stderr, run.stderr
+        assert f"{name} was not searched" in run.stderr, run.stderr
     other = run_erase("--project", "8", USER_IDS=JANE)
-    assert other.stderr.count("was not looked at") == 2
+    assert other.stderr.count("was not searched") == 2
 
 
 def test_ids_that_are_plain_words_change_no_message(four_hours, run_erase):

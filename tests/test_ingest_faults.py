@@ -58,7 +58,7 @@ def test_gets_over_a_passing_fault(ingest, landing, api, fault):
         ("bad_gzip", "gzip data is damaged"),
         ("bad_line", "line 2 is not a JSON object"),
         ("truncate", "cut off"),
-        ("drop", "broke off"),
+        ("drop", "was cut off"),
         ("500", "500"),
     ],
 )
@@ -469,7 +469,7 @@ def test_a_damaged_file_is_found_and_replaced(ingest, landing, api, how):
     assert "was damaged: replaced" in run.stderr
     assert_day_is_whole(landing)
     hours = {damaged.parent, missing.parent}
-    assert f"{len(hours) if how == '--repair' else 24} hours to ask" in run.stderr
+    assert f"{len(hours) if how == '--repair' else 24} hours to request" in run.stderr
     # Nothing is left to repair.
     asked_before = len(api.requests)
     assert ingest(*DAY, "--repair").returncode == 0

@@ -120,7 +120,7 @@ def test_a_folder_that_is_a_file_is_named(folder):
     (folder / "data").touch()
     refused = run(folder, "build")
     assert refused.returncode == 1
-    assert "data cannot be written to" in refused.stderr
+    assert "data is not writable" in refused.stderr
     assert "Traceback" not in refused.stderr
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from variables import CALL_OF_VAR, VARIABLE, variables_of
 
+from report import mart_pages
 from sandbox.amplitude.export_api import serve
 
 pytestmark = pytest.mark.xdist_group("conventions")
@@ -317,3 +318,10 @@ def test_models_end_in_final_and_import_first(path):
 def test_averages_are_exact(path):
     """A sum of floating point numbers depends on their order: see average_seconds."""
     assert not re.search(r"\bavg\(", path.read_text())
+
+
+@pytest.mark.parametrize(
+    "path", sorted(mart_pages.PAGES.glob("amplitude__*.md")), ids=lambda path: path.stem
+)
+def test_the_pages_of_marts_have_their_columns_and_links(path):
+    assert path.read_text() == mart_pages.page(path), "run `make format`"

@@ -100,7 +100,7 @@ def test_merges_of_several_projects(warehouse):
     arguments = ("--vars", "{use_merges: true}", *SELECTED)
     refused = warehouse.try_build(*arguments)
     assert refused.returncode != 0
-    assert "which of the projects 61, 62, 63 its merges are of" in refused.stdout
+    assert "which of the projects 61, 62, 63 its merges belong to" in refused.stdout
     assert "add a column project_id" in refused.stdout
     with_merges(warehouse, with_project=True)
     printed = warehouse.build(*arguments)

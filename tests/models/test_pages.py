@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 from warehouses import REPOSITORY
 
+from report.mart_pages import HEADING
+
 pytestmark = pytest.mark.xdist_group("sample")
 
 PAGES = sorted(REPOSITORY.glob("docs/marts/amplitude__*.md"))
@@ -33,7 +35,7 @@ def test_the_example_gives_what_the_page_shows(sample, page):
     query, header = example.groups()
     columns, rows = sample.ask(query)
     assert f"| {' | '.join(columns)} |".lower() == header
-    shown = content[example.end() :].splitlines()
+    shown = content[example.end() :].partition(HEADING)[0].strip().splitlines()
     found = [
         f"| {' | '.join(text(value) for value in row)} |" for row in sample.rows(query)
     ]
