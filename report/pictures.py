@@ -13,6 +13,8 @@ Colour = alt.Color | alt.ColorValue
 
 BLUE, ORANGE, GREEN, PURPLE, GREY = (f"var(--series-{n})" for n in range(1, 6))
 DAY = "%a %-d %b %Y"
+# On an axis: the year beside each month that begins, so that long axes name it.
+AXIS_DAY = {"year": "%b %Y", "month": "%b %Y", "date": "%-d %b", "week": "%-d %b"}
 COUNT = ",.0f"
 MONEY = ",.2f"
 RATE = ".1%"
@@ -75,13 +77,13 @@ def _chart(height: int | alt.Step = 240) -> alt.Chart:
 
 def _day(name: str = "date") -> alt.X:
     # In UTC, as days are written: in local time a day may be the one before.
-    axis = alt.Axis(format="%-d %b", tickCount=6)
+    axis = alt.Axis(format=AXIS_DAY, tickCount=6)
     return alt.X(f"{name}:T", timeUnit="utcyearmonthdate", title=None, axis=axis)
 
 
 def _band(name: str = "date") -> alt.X:
     """Days, or whatever begins with a day, each with a bar's width."""
-    axis = alt.Axis(format="%-d %b", labelAngle=0, ticks=False)
+    axis = alt.Axis(format=AXIS_DAY, labelAngle=0, ticks=False)
     scale = alt.Scale(paddingInner=0.12)
     return alt.X(
         f"{name}:O", timeUnit="utcyearmonthdate", title=None, axis=axis, scale=scale

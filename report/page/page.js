@@ -293,6 +293,8 @@ async function draw(chart, project) {
   });
   charts.set(chart.name, embedded);
   await embedded;
+  // The picture has a label and its numbers a table; its marks have no names.
+  figure.querySelector(".picture svg").setAttribute("aria-hidden", "true");
 }
 
 const numeric = (format) => !["text", "date", "flag"].includes(format);
@@ -339,6 +341,13 @@ function download(chart) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
+// A picture that is wider than its card scrolls, by keys too; others are no stop for Tab.
+function letKeysScroll() {
+  for (const frame of document.querySelectorAll(".scroll:has(.picture)"))
+    if (frame.scrollWidth > frame.clientWidth) frame.tabIndex = 0;
+    else frame.removeAttribute("tabindex");
+}
+
 async function show() {
   delete document.documentElement.dataset.drawn;
   const project = ofProject();
@@ -346,8 +355,11 @@ async function show() {
   at("status").textContent = `${FORMATS.date(chosen.from)} to ${FORMATS.date(chosen.to)}`;
   // One after the other, so that the first ones are seen soon.
   for (const chart of settings.charts) await draw(chart, project);
+  letKeysScroll();
   document.documentElement.dataset.drawn = "";
 }
+
+addEventListener("resize", letKeysScroll);
 
 // ---- What the reader does
 

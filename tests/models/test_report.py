@@ -12,6 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 import yaml
+from axe_playwright_python.sync_playwright import Axe
 from browsers import choose_days, chromium, drawn, opened, table
 from playwright.sync_api import Browser, Page
 from shown import SHOWN, day, expected
@@ -170,6 +171,10 @@ def test_the_numbers_follow_the_chosen_days(
             assert wanted, chart
             rows = [row[: len(wanted[0])] for row in table(tab, chart)]
             assert rows[: len(wanted)] == wanted, chart
+        if first < "2025":
+            for chart in ("active_users", "revenue"):
+                labels = tab.locator(f"#{chart} svg .role-axis-label text")
+                assert re.search(r"\w{3} 2025", " ".join(labels.all_text_contents()))
 
 
 def test_tiles_add_up_the_chosen_days(tab, sample_duckdb):
@@ -509,6 +514,18 @@ def test_it_is_readable_in_light_and_dark(browser, page, scheme, ground):
             tab.evaluate("() => getComputedStyle(document.documentElement).colorScheme")
             == "light"
         )
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [360, 820, 1440])
+def test_axe_finds_nothing(browser, page, scheme, width):
+    """axe's rules of accessibility: WCAG A and AA, and its best practices."""
+    viewport = {"width": width, "height": 900}
+    with opened(browser, page, viewport=viewport, color_scheme=scheme) as tab:
+        for details in tab.locator("details summary").all():
+            details.click()
+        found = Axe().run(tab).response["violations"]
+        assert not [(rule["id"], rule["nodes"][0]["html"]) for rule in found]
 
 
 def test_it_fits_a_phone(browser, page):
