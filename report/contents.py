@@ -130,6 +130,38 @@ SECTIONS = [
                 ],
             ),
             Chart(
+                "segments",
+                "Segments",
+                "segments",
+                "Who are the active users?",
+                "Active users by platform, country or app version at the time of their "
+                "events, and by whether they were new in the period. A user with "
+                "several values counts for each.",
+                [
+                    Column("label", "Value", "text"),
+                    Column("active_user_count", "Users"),
+                    Column("active_user_rate", "Of active users", "rate"),
+                    Column("session_count", "Sessions"),
+                    Column("event_count", "Events"),
+                ],
+                pictures.segments(),
+                [
+                    Choice(
+                        "segment",
+                        "Segment",
+                        {
+                            "platform": "platform",
+                            "country": "country",
+                            "app_version": "app version",
+                            "user_type": "new or returning",
+                        },
+                    ),
+                    Choice(
+                        "period", "Period", {"week": "last week", "month": "last month"}
+                    ),
+                ],
+            ),
+            Chart(
                 "retention",
                 "Retention",
                 "retention",

@@ -254,6 +254,21 @@ def lifecycle() -> alt.LayerChart:
     return bars + zero
 
 
+def segments() -> alt.LayerChart:
+    return _bars(
+        "active_user_rate",
+        "text",
+        [
+            alt.Tooltip("label:N", title="Value"),
+            _tip("active_user_rate", "Of active users", RATE),
+            _tip("active_user_count", "Users"),
+            _tip("session_count", "Sessions"),
+            _tip("event_count", "Events"),
+        ],
+        alt.ColorValue(BLUE),
+    )
+
+
 def engagement() -> alt.LayerChart:
     return _bars(
         "breadth_rate",

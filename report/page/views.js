@@ -156,6 +156,16 @@ const SIGNS = {
   "repeat clicks": "repeat_click_count",
 };
 
+// The rows of the newest week or month that the chosen days reach.
+function newest(rows, chosen) {
+  const found = overlapping(rows, "period_started_date", chosen, chosen.period);
+  const last = found.reduce((date, row) => (row.date > date ? row.date : date), "");
+  return found.filter(({ date }) => date === last);
+}
+
+const startOf = ([{ date }], { period }) =>
+  `${period === "week" ? "Week" : "Month"} from ${FORMATS.date(date)}.`;
+
 // oxlint-disable-next-line no-unused-vars -- page.js shows them
 const VIEWS = {
   active_users({ active_users }, chosen) {
@@ -278,11 +288,22 @@ const VIEWS = {
     return { table: table.some((row) => row.entered_user_count) ? table : [], notes };
   },
 
-  engagement({ engagement }, chosen) {
-    const rows = overlapping(engagement, "period_started_date", chosen, chosen.period);
-    const last = rows.reduce((date, row) => (row.date > date ? row.date : date), "");
+  segments({ segments }, chosen) {
+    const rows = newest(segments, chosen).filter(({ segment }) => segment === chosen.segment);
     const table = rows
-      .filter((row) => row.date === last)
+      .map((row) => ({
+        ...row,
+        label: row.segment_value,
+        text: `${rate.format(row.active_user_rate)} · ${count.format(row.active_user_count)}`,
+      }))
+      .sort(descending("active_user_count"));
+    if (!table.length) return { table };
+    const { picture, notes } = longest(table, "values");
+    return { table, picture, notes: [startOf(table, chosen), ...notes, ...partial(table, chosen)] };
+  },
+
+  engagement({ engagement }, chosen) {
+    const table = newest(engagement, chosen)
       .map((row) => ({ ...row, label: row.event_type ?? "(no name)" }))
       .sort(
         (a, b) =>
@@ -297,8 +318,7 @@ const VIEWS = {
     const kinds = table[0].event_type_count;
     if (kinds > table.length)
       notes.push(`The ${table.length} most common of ${kinds} event types.`);
-    notes.unshift(`${chosen.period === "week" ? "Week" : "Month"} from ${FORMATS.date(last)}.`);
-    return { table, picture, notes: [...notes, ...partial(table, chosen)] };
+    return { table, picture, notes: [startOf(table, chosen), ...notes, ...partial(table, chosen)] };
   },
 
   pages({ pages }, chosen) {

@@ -109,6 +109,20 @@ SHOWN: dict[str, tuple[str, list[Callable]]] = {
         """,
         [day, count, count, count, count, number, flag],
     ),
+    "segments": (
+        """
+        select
+            segment_value, active_user_count, active_user_rate, session_count,
+            event_count
+        from amplitude__segments
+        where
+            period = 'week'
+            and period_started_date = date_trunc('week', $last::date)
+            and segment = 'platform'
+        order by active_user_count desc, segment_value
+        """,
+        [plain, count, rate, count, count],
+    ),
     "engagement": (
         """
         select

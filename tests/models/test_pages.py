@@ -11,7 +11,9 @@ from report.mart_pages import HEADING
 pytestmark = pytest.mark.xdist_group("sample")
 
 PAGES = sorted(REPOSITORY.glob("docs/marts/amplitude__*.md"))
-EXAMPLE = re.compile(r"## Example\n\n```sql\n(.+?)\n```\n\n(\|.+\|)\n\|[-|]+\|\n", re.S)
+EXAMPLE = re.compile(
+    r"## Example\n\n```sql\n(.+?)\n```\n\n(\|[^\n]+\|)\n\|[-|]+\|\n", re.S
+)
 
 
 def text(value: Any) -> str:

@@ -418,6 +418,24 @@ def test_presets_and_choices_are_followed(tab):
     assert table(tab, "lifecycle")[0][0] == day(date(2026, 1, 12))
 
 
+def test_a_segment_can_be_chosen(tab, sample_duckdb):
+    tab.select_option("#segments-segment", "user_type")
+    tab.select_option("#segments-period", "month")
+    wanted = sample_duckdb.rows(
+        """
+        select segment_value, active_user_count
+        from amplitude.amplitude__segments
+        where
+            segment = 'user_type'
+            and period = 'month'
+            and period_started_date = '2026-01-01'
+        order by 2 desc
+        """
+    )
+    rows = table(tab, "segments")
+    assert [row[:2] for row in rows] == [[name, f"{n:,}"] for name, n in wanted]
+
+
 def test_it_can_be_used_without_a_mouse(tab):
     """Everything that can be worked is reached in order, seen, and worked."""
     reached = []

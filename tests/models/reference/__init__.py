@@ -39,6 +39,7 @@ SURROGATE_KEYS = {
     "period_id",
     "repeat_click_id",
     "retention_id",
+    "segment_id",
     "stickiness_id",
 }
 # What only the reference needs, and what a build says of itself.
@@ -89,6 +90,7 @@ def marts(
         ),
         "amplitude__lifecycle": audience.lifecycle(calendars, users, days),
         "amplitude__engagement": audience.engagement(calendars, days, counted),
+        "amplitude__segments": audience.segments(calendars, users, counted, sessions),
         "amplitude__funnels": behaviour.funnels(calendars, counted, settings),
         "amplitude__journeys": behaviour.journeys(counted, settings),
         "amplitude__pages": behaviour.pages(counted, frustrations, settings),

@@ -335,3 +335,96 @@ def engagement(
                     }
                 )
     return found
+
+
+MOST_VALUES = 20
+
+
+def segments(
+    calendars: dict[str, Calendar],
+    people: list[dict],
+    counted: list[dict],
+    sessions: list[dict],
+) -> list[dict]:
+    found = []
+    for project_id, calendar in calendars.items():
+        first_seen = {
+            row["user_id"]: row["first_seen_date"]
+            for row in people
+            if row["project_id"] == project_id
+        }
+        events = [
+            event
+            for event in counted
+            if event["project_id"] == project_id
+            and event["user_id"] is not None
+            and event["is_activity"]
+            and event["event_date"]
+        ]
+        starts = [
+            row
+            for row in sessions
+            if row["project_id"] == project_id and row["started_date"]
+        ]
+        values = {
+            name: most_used(events, name)
+            for name in ("platform", "country", "app_version")
+        }
+        for kind in PERIODS:
+
+            def labels(row: dict, day: Any) -> list[tuple]:
+                """The period's start, and the segments and values of an event's row."""
+                start = calendar.row_of(kind, day)  # noqa: B023
+                first = first_seen[row["user_id"]]  # noqa: B023
+                is_new = first and calendar.row_of(kind, first) >= start  # noqa: B023
+                user_type = "new" if is_new else "returning"
+                own = [(start, "all", "all"), (start, "user_type", user_type)]
+                for name, most in values.items():  # noqa: B023
+                    value = "(none)" if row[name] is None else row[name]
+                    own.append((start, name, value if value in most else "(other)"))
+                return own
+
+            users: dict[tuple, set] = {}
+            event_counts: Counter = Counter()
+            session_counts: Counter = Counter()
+            for event in events:
+                for cell in labels(event, event["event_date"]):
+                    users.setdefault(cell, set()).add(event["user_id"])
+                    event_counts[cell] += 1
+            for row in starts:
+                session_counts.update(labels(row, row["started_date"]))
+            by_start = calendar.numbers(kind)
+            for cell in event_counts.keys() | session_counts.keys():
+                start, segment, value = cell
+                if start not in by_start:
+                    continue
+                period = by_start[start]
+                active = len(users.get(cell, ()))
+                found.append(
+                    {
+                        "project_id": project_id,
+                        "period": kind,
+                        "period_started_date": start,
+                        "segment": segment,
+                        "segment_value": value,
+                        "active_user_count": active,
+                        "event_count": event_counts[cell],
+                        "session_count": session_counts[cell],
+                        "active_user_rate": rate(
+                            active, len(users.get((start, "all", "all"), ()))
+                        ),
+                        "is_before_calendar": period.is_before,
+                        "is_complete": period.is_complete,
+                    }
+                )
+    return found
+
+
+def most_used(events: list[dict], name: str) -> set:
+    """The values with most users; of equal ones, those first in the alphabet."""
+    users: dict[str, set] = {}
+    for event in events:
+        value = "(none)" if event[name] is None else event[name]
+        users.setdefault(value, set()).add(event["user_id"])
+    ranked = sorted(users, key=lambda value: (-len(users[value]), value))
+    return set(ranked[:MOST_VALUES])
