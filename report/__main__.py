@@ -11,7 +11,7 @@ from dotenv import load_dotenv
 
 from report import digest, documentation
 from report.page import Freshness, render
-from report.warehouse import WarehouseError, ask
+from report.warehouse import Answer, WarehouseError, ask
 from runner.duckdb_file import WarehouseFileError, locked_warehouse, warehouse_file
 from runner.project import DbtError, Project
 from runner.settings import SettingsFileError
@@ -58,10 +58,7 @@ def write_report(project: Project, folder: Path) -> Path:
     Raises:
         DbtError, WarehouseError: see `report.warehouse.ask`.
     """
-    answers = ask(project)
-    missing = sorted({mart for answer in answers.values() for mart in answer.missing})
-    if missing:
-        print(f"report: not there yet: {', '.join(missing)}", file=sys.stderr)
+    answers = _ask(project)
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / "index.html"
     html = render(answers, datetime.now(UTC), _freshness(project))
@@ -75,7 +72,10 @@ def write_digest(project: Project, folder: Path) -> str:
     Raises:
         DbtError, WarehouseError: see `report.warehouse.ask`.
     """
-    found = digest.digests(ask(project))
+    answers = _ask(project)
+    if missing := answers["active_users"].missing:
+        raise WarehouseError(f"the digest needs {missing[0]}: run make dbt-build")
+    found = digest.digests(answers)
     report_url = os.environ.get("REPORT_URL", "")
     text = digest.as_text(found, report_url)
     folder.mkdir(parents=True, exist_ok=True)
@@ -83,6 +83,14 @@ def write_digest(project: Project, folder: Path) -> str:
     (folder / "digest.html").write_text(html, encoding="utf-8")
     (folder / "digest.txt").write_text(text, encoding="utf-8")
     return text
+
+
+def _ask(project: Project) -> dict[str, Answer]:
+    answers = ask(project)
+    missing = sorted({mart for answer in answers.values() for mart in answer.missing})
+    if missing:
+        print(f"report: not built yet: {', '.join(missing)}", file=sys.stderr)
+    return answers
 
 
 def _freshness(project: Project) -> Freshness | None:

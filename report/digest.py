@@ -18,6 +18,7 @@ DAY, WEEK = timedelta(days=1), timedelta(days=7)
 MOST_CHANNELS, MOST_CHANGES = 4, 3
 # Smaller changes of an event type are noise.
 LEAST_USERS_CHANGED = 5
+NOTHING = "No upload hour is loaded yet."
 
 Row = dict[str, Any]
 Number = float | int | None
@@ -272,13 +273,13 @@ def _change(measure: Measure) -> float:
 def as_html(found: list[ProjectDigest], report_url: str = "") -> str:
     """One HTML document for an e-mail: inline styles, no script, nothing to load."""
     return template("digest.html").render(
-        projects=found, comparison=_comparison, report_url=report_url
+        projects=found, comparison=_comparison, nothing=NOTHING, report_url=report_url
     )
 
 
 def as_text(found: list[ProjectDigest], report_url: str = "") -> str:
     """The same as Slack's markup, readable as plain text too."""
-    lines: list[str] = []
+    lines: list[str] = [] if found else [NOTHING]
     for project in found:
         name = f"Amplitude project {project.project_id}: " if len(found) > 1 else ""
         lines += [f"*{_slack(name + project.title)}*"]

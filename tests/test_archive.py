@@ -63,7 +63,7 @@ def test_reads_an_empty_archive():
     assert read(archive_of({}, method=zipfile.ZIP_STORED, streamed=False)) == {}
 
 
-def test_reads_over_what_the_caller_leaves():
+def test_skips_the_bytes_that_the_caller_did_not_read():
     data = archive_of(CONTENTS, method=zipfile.ZIP_DEFLATED, streamed=True)
     assert [name for name, _ in members([data])] == list(CONTENTS)
 
@@ -111,7 +111,7 @@ def test_notices_what_is_behind_the_end():
         read(data + data)
 
 
-def test_notices_entries_that_the_end_counts_and_nobody_has_seen():
+def test_notices_entries_that_only_the_end_record_counts():
     data = archive_of(SMALL, method=zipfile.ZIP_STORED, streamed=False)
     with pytest.raises(ArchiveError, match="is incomplete"):
         read(data[:-12] + b"\x63\x00" + data[-10:])
@@ -160,6 +160,6 @@ def test_refuses_a_link():
 
 
 @pytest.mark.parametrize("data", [b"", b"PK", b"<html>Sign in</html>" * 100])
-def test_refuses_what_is_no_zip(data):
+def test_rejects_bytes_that_are_not_a_zip(data):
     with pytest.raises(ArchiveError):
         read(data)

@@ -416,7 +416,7 @@ def run_summary(
     )
 
 
-def test_a_webhook_is_told_of_a_failed_run_only(tmp_path, webhook):
+def test_only_failed_runs_go_to_the_webhook(tmp_path, webhook):
     settings = {"WEBHOOK_URL": webhook, "RUN_URL": "https://github.example/runs/1"}
     well = {"LANDING_RESULT": "success", "MODEL_RESULT": "success"}
     assert run_summary(tmp_path, "success", **settings, **well).returncode == 0

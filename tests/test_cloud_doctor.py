@@ -65,7 +65,7 @@ def test_snowflake_setup_alone_finds_the_role_that_the_stack_made(world):
     assert finished.stdout == "Snowflake is up to date: nothing to run\n"
 
 
-def test_what_lands_is_loaded_on_notice(loaded):
+def test_a_notification_loads_the_file(loaded):
     finished = loaded.run("wait-loaded", "--timeout=1", "--pause=1")
     assert finished.returncode == 0, finished.stdout + finished.stderr
     finished = loaded.run("load-missing")
@@ -448,7 +448,7 @@ def test_a_clock_that_is_wrong_is_found(well):
         ("AccessDenied", "AWS", "sign in to AWS as a user with the permission"),
     ],
 )
-def test_why_aws_refuses_is_told(well, code, link, fix):
+def test_the_reason_for_an_aws_refusal_is_shown(well, code, link, fix):
     refusal = ClientError({"Error": {"Code": code, "Message": "No."}}, "Any")
 
     def refuse(self, name, arguments):
@@ -461,7 +461,7 @@ def test_why_aws_refuses_is_told(well, code, link, fix):
     assert "OK    pipes" in found.said and "OK    raw tables" in found.said
 
 
-def test_a_key_that_snowflake_does_not_know_is_told_once(well):
+def test_an_unknown_key_is_reported_once(well):
     def refuse(**parameters):
         raise DatabaseError(msg="JWT token is invalid", errno=390144)
 

@@ -95,7 +95,7 @@ def test_dry_run_says_all_and_does_nothing(world):
     assert "    made the stack" not in world.said[1].stdout
 
 
-def test_it_goes_on_where_it_failed(world):
+def test_continues_where_it_failed(world):
     failed = world.said[1:5]
     assert [finished.returncode for finished in failed] == [4, 4, 4, 4]
     assert all("planted" in finished.stderr for finished in failed)
@@ -116,7 +116,7 @@ def test_nothing_of_others_is_taken_over(world):
     assert "role setup, then start again" in world.refused.stderr
 
 
-def test_what_comes_next_is_said(world):
+def test_the_next_steps_are_printed(world):
     for line in (
         f"AWS_ROLE_ARN=arn:aws:iam::000000000000:role/{STACK}-github",
         "SNOWFLAKE_USER=amplitude_ci",

@@ -125,7 +125,7 @@ def test_nothing_with_data_goes_unless_it_is_named(accounts):
     assert accounts.removed() == [], "a second run finds nothing to do"
 
 
-def test_what_is_named_goes_with_all_it_holds(accounts, monkeypatch):
+def test_named_objects_are_deleted_with_their_contents(accounts, monkeypatch):
     named = "--delete", f"raw,{BUCKET}"
     asked = accounts.teardown(*named)
     assert "would remove database raw\n" in asked.stdout
@@ -157,7 +157,7 @@ def test_what_is_named_goes_with_all_it_holds(accounts, monkeypatch):
     assert "nothing to remove: role setup does not exist" in last.stdout
 
 
-def test_what_others_have_stays(accounts):
+def test_objects_of_others_stay(accounts):
     s3 = accounts.cloud.client("s3")
     s3.put_object(Bucket=BUCKET, Key="others/report.csv", Body=b"1\n")
     allowed = {**ANY_BUCKET_TELLS, "Resource": FOREIGN_QUEUE}

@@ -283,7 +283,7 @@ def test_ids_come_from_a_file(four_hours, run_erase, tmp_path):
     assert "erased 12 events" in run.stderr
 
 
-def test_what_follows_runs_without_the_ids(four_hours, run_erase):
+def test_commands_after_an_erasure_run_without_the_ids(four_hours, run_erase):
     show = "import os, sys; print('env', dict(os.environ)); sys.exit(9)"
     command = ("--", sys.executable, "-c", show)
     assert "env" not in run_erase(*command, USER_IDS=JANE).stdout

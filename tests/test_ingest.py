@@ -147,7 +147,7 @@ def test_forced_it_asks_again_and_lands_no_event_twice(ingest, landing, api):
     assert_day_is_whole(landing)
 
 
-def test_goes_on_where_the_ledger_ends(ingest, landing, api):
+def test_continues_where_the_ledger_ends(ingest, landing, api):
     ingest("--start", "2026-01-14", "--end", "2026-01-14T11")
     run = ingest("--end", "2026-01-14")
     assert run.returncode == 0, run.stderr
@@ -160,7 +160,7 @@ def test_begins_at_the_start_in_the_settings(ingest, landing, api):
     assert_day_is_whole(landing)
 
 
-def test_asks_what_to_begin_with_before_anything_has_landed(ingest):
+def test_an_empty_landing_needs_a_start(ingest):
     run = ingest()
     assert run.returncode == 2
     assert "make ingest START=" in run.stderr
@@ -250,7 +250,7 @@ def test_shows_the_ledger_as_a_calendar(ingest, landing, api):
     assert len(api.requests) == before
 
 
-def test_tells_github_what_a_run_did(ingest, api, tmp_path):
+def test_writes_a_job_summary_in_github_actions(ingest, api, tmp_path):
     api.faults.add("bad_line", hours=[BAD_HOUR], times=None)
     page = tmp_path / "page.md"
     page.write_text("before\n")

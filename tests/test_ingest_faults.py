@@ -101,16 +101,14 @@ def test_records_an_hour_that_is_too_large(ingest, landing, api, kind):
         assert "its own export to Amazon S3" in run.stderr
 
 
-def test_takes_an_answer_that_stops_for_a_window_that_is_too_long(ingest, landing, api):
+def test_an_answer_that_stops_counts_as_too_large(ingest, landing, api):
     api.faults.add("slow", longer_than=12, times=None, seconds=6)
     run = ingest(*DAY, AMP_TIMEOUT_SECONDS="2")
     assert run.returncode == 0, run.stderr
     assert_day_is_whole(landing)
 
 
-def test_takes_an_answer_without_an_end_for_a_window_that_is_too_long(
-    ingest, landing, api
-):
+def test_an_endless_answer_counts_as_too_large(ingest, landing, api):
     api.faults.add("slow", longer_than=12, times=None, seconds=0, chunk_seconds=1)
     run = ingest(*DAY, AMP_ANSWER_SECONDS="3")
     assert run.returncode == 0, run.stderr
@@ -175,7 +173,7 @@ def test_tries_longer_windows_when_shorter_ones_are_served_for_long(
     assert len(refused) < 10
 
 
-def test_waits_as_long_as_it_is_told(ingest, api):
+def test_waits_as_long_as_retry_after_says(ingest, api):
     api.faults.add("429", retry_after=2)
     began = time.monotonic()
     assert ingest(*DAY).returncode == 0
@@ -200,7 +198,7 @@ def test_gives_up_in_an_outage(ingest, landing, api):
     assert not ledger(landing)
 
 
-def test_takes_no_outage_for_hours_that_are_too_large(ingest, landing, api):
+def test_an_outage_does_not_mark_hours_as_too_large(ingest, landing, api):
     api.faults.add("504", times=None)
     run = ingest(*DAY)
     assert run.returncode == 1
@@ -210,7 +208,7 @@ def test_takes_no_outage_for_hours_that_are_too_large(ingest, landing, api):
     assert_day_is_whole(landing)
 
 
-def test_takes_no_api_that_refuses_everything_for_hours_that_are_too_large(
+def test_an_api_that_rejects_everything_is_an_outage_not_large_hours(
     ingest, landing, api
 ):
     api.faults.add("too_large", times=None)
@@ -257,9 +255,7 @@ def test_a_slow_answer_is_not_newer_than_one_asked_for_after_it(
     assert ledger(landing)["2026-01-14T01"]["event_count"] == 1
 
 
-def test_takes_no_empty_answer_of_another_key_for_the_projects(
-    ingest, landing, tmp_path
-):
+def test_an_empty_response_for_another_key_is_ignored(ingest, landing, tmp_path):
     (tmp_path / "export" / "6").mkdir(parents=True)
     other = Project("other-key", "other-secret", "6")
     with serve(tmp_path / "export", projects=[other]) as api:
@@ -309,7 +305,7 @@ def test_says_that_amplitude_cannot_be_reached(ingest):
     assert "refused" in run.stderr
 
 
-def test_takes_no_wrong_address_for_an_empty_project(ingest, landing, api):
+def test_a_wrong_address_is_not_an_empty_project(ingest, landing, api):
     run = ingest(*DAY, AMP_EXPORT_URL=api.url.replace("/export", "/exports"))
     assert run.returncode == 4
     assert "check AMP_EXPORT_URL" in run.stderr

@@ -75,7 +75,7 @@ def objects(client, store: ObjectStore, prefix: str) -> dict[str, bytes]:
     }
 
 
-def test_lands_what_a_folder_would_hold(
+def test_s3_holds_the_same_objects_as_a_folder(
     ingest, ingest_to_s3, landing, client, store, prefix
 ):
     assert ingest(*DAY).returncode == 0
@@ -216,7 +216,7 @@ def test_an_object_that_is_not_the_ingests_is_ignored(
     assert "0 hours to request" in run.stderr
 
 
-def test_completes_what_a_fault_left_open(ingest_to_s3, client, store, prefix, api):
+def test_the_next_run_completes_open_hours(ingest_to_s3, client, store, prefix, api):
     api.faults.add("bad_gzip", hours=["20260114T10"], times=None)
     assert ingest_to_s3(*DAY).returncode == 1
     before = objects(client, store, prefix)

@@ -41,7 +41,7 @@ def ingest(home: Path, environment: dict[str, str], **settings: str):
     )
 
 
-def test_it_lands_and_nobody_else_can_read_it(home, ingest_environment):
+def test_landed_files_are_readable_by_their_owner_only(home, ingest_environment):
     run = ingest(home, ingest_environment, LANDING="landing")
     assert run.returncode == 0, run.stderr
     files = [path for path in home.rglob("*") if path.is_file()]

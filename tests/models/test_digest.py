@@ -2,12 +2,14 @@
 
 import http.server
 import json
+import shutil
 import threading
 from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from html.parser import HTMLParser
 from pathlib import Path
 
+import duckdb
 import pytest
 from warehouses import Warehouse, make
 
@@ -166,6 +168,12 @@ def test_projects_are_apart():
     assert "Amplitude project 2" in as_html(found)
 
 
+def test_nothing_loaded_is_said():
+    found = digests({name: Answer() for name in answers()})
+    assert as_text(found) == "No upload hour is loaded yet.\n"
+    assert "No upload hour is loaded yet." in as_html(found)
+
+
 def test_names_are_text_and_not_markup():
     hostile = (
         "<!channel> *all* <https://evil.example|here>\n</td><script>alert(1)</script>"
@@ -270,3 +278,15 @@ def test_sending_without_a_webhook_is_refused_first(sample_duckdb, tmp_path):
     assert run.returncode == 2
     assert "SEND=1 needs WEBHOOK_URL: set it in .env" in run.stdout
     assert not (tmp_path / "none").exists()
+
+
+def test_a_missing_mart_is_named(sample_duckdb, tmp_path):
+    path = tmp_path / "warehouse.duckdb"
+    shutil.copy(sample_duckdb.settings["WAREHOUSE"], path)
+    with duckdb.connect(path) as connection:
+        connection.execute("drop table amplitude.amplitude__active_users")
+    run = make_digest(sample_duckdb, tmp_path / "digest", WAREHOUSE=str(path))
+    assert run.returncode != 0
+    assert "report: the digest needs amplitude__active_users: run make dbt-build" in (
+        run.stdout
+    )

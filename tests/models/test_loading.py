@@ -284,7 +284,7 @@ def test_odd_rows_are_kept_and_equal_on_both_targets(tmp_path):
             assert rows[0] == rows[1]
 
 
-def test_rows_of_nobody_are_added_to_those_that_were_there(tmp_path):
+def test_rows_without_a_user_are_added_to_existing_ones(tmp_path):
     sessions = [1, -1, None, "many"]
     landing = tmp_path / "landing"
     warehouse = open_duckdb(landing, tmp_path)
@@ -477,7 +477,7 @@ def test_a_landing_may_have_any_name(tmp_path):
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
-def test_what_is_no_landed_file_is_left_alone(tmp_path):
+def test_foreign_files_are_left_alone(tmp_path):
     landing = land_lines(tmp_path, json.dumps(event(0)))
     (path,) = landing.glob("events/*/*/*/*")
     (ledger,) = landing.glob("ledger/*/*/*")
@@ -584,8 +584,8 @@ def test_a_file_that_is_bad_is_replaced_by_the_next_export(tmp_path):
     assert warehouse.value(f"select count(*) from {STAGED}") == 2
 
 
-def test_rows_that_are_alike_are_told_apart(tmp_path):
-    """What once made keys meet or tests cry wolf."""
+def test_equal_rows_are_distinguished(tmp_path):
+    """Rows that once had equal keys, or failed a data test without a reason."""
     click = {"event_properties": {TEXT: "Home"}, "event_type": "Click-Nav"}
     other = {"event_properties": {TEXT: "Nav-Home"}, "event_type": "Click"}
     rows = [event(n, **click) for n in range(3)]
@@ -628,7 +628,7 @@ def test_the_same_bytes_may_be_exported_for_two_hours(tmp_path):
     assert warehouse.value(f"select count(*) from {STAGED}") == 1
 
 
-def test_an_hour_that_is_too_large_is_told_until_it_is_accepted(tmp_path):
+def test_a_too_large_hour_is_reported_until_it_is_accepted(tmp_path):
     landing = tmp_path / "landing"
     with serve() as api:
         api.faults.add("too_large", hours=["20260112T05"], times=None)

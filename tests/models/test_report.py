@@ -324,7 +324,7 @@ def test_each_card_links_to_its_marts_and_shows_its_sql(tab, sample_duckdb):
             assert "project_id" in columns
 
 
-def test_the_header_tells_how_old_the_data_is(browser, sample_duckdb, tmp_path):
+def test_the_header_shows_the_age_of_the_data(browser, sample_duckdb, tmp_path):
     """By the thresholds of the source, at the moment at which the page is read."""
     settings = {"REPORT_AGE": "", "DATA": str(tmp_path)}
     page = make_report(sample_duckdb, tmp_path, **settings)
@@ -357,7 +357,7 @@ def test_the_theme_is_kept(browser, page):
         assert again.evaluate(GROUND) == DARK
 
 
-def test_the_header_tells_the_state_of_the_load(tab, sample_duckdb):
+def test_the_header_shows_the_state_of_the_load(tab, sample_duckdb):
     events = sample_duckdb.value(
         "select count(*) from amplitude_staging.stg_amplitude__events"
     )

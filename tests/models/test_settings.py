@@ -330,7 +330,7 @@ def test_a_column_that_is_not_there_is_refused(empty):
 
 
 @pytest.mark.parametrize("is_clustered", [True, False])
-def test_large_tables_are_clustered_if_told(empty, is_clustered):
+def test_large_tables_are_clustered_only_on_request(empty, is_clustered):
     output = ("--output", "json", "--output-keys", "name", "config")
     listed = replace(empty, settings=empty.settings | ACCOUNT).dbt(
         "--quiet",
