@@ -367,7 +367,7 @@ def segments(
             if row["project_id"] == project_id and row["started_date"]
         ]
         values = {
-            name: most_used(events, name)
+            name: most_used(events, starts, name)
             for name in ("platform", "country", "app_version")
         }
         for kind in PERIODS:
@@ -420,11 +420,14 @@ def segments(
     return found
 
 
-def most_used(events: list[dict], name: str) -> set:
+def most_used(events: list[dict], sessions: list[dict], name: str) -> set:
     """The values with most users; of equal ones, those first in the alphabet."""
-    users: dict[str, set] = {}
+
+    def value(row: dict) -> str:
+        return "(none)" if row[name] is None else row[name]
+
+    users: dict[str, set] = {value(row): set() for row in sessions}
     for event in events:
-        value = "(none)" if event[name] is None else event[name]
-        users.setdefault(value, set()).add(event["user_id"])
+        users.setdefault(value(event), set()).add(event["user_id"])
     ranked = sorted(users, key=lambda value: (-len(users[value]), value))
     return set(ranked[:MOST_VALUES])

@@ -1,14 +1,18 @@
-{% set properties = ["platform", "country", "app_version"] %}
+{#- Each segment with the value of an event's or a session's row. Whether a user is new
+    depends on the period, and is decided there. -#}
+{% set segments = {
+    "platform": "coalesce(platform, '(none)')",
+    "country": "coalesce(country, '(none)')",
+    "app_version": "coalesce(app_version, '(none)')",
+    "user_type": "'returning'",
+    "all": "'all'",
+} %}
 {% set most_values = 20 %}
 
 with
 
 periods as (
     select * from {{ ref("amplitude__periods") }}
-),
-
-active_periods as (
-    select * from {{ ref("int_amplitude__active_periods") }}
 ),
 
 session_segments as (
@@ -33,7 +37,7 @@ calendars as (
     select * from {{ ref("int_amplitude__calendars") }}
 ),
 
--- one row per user, day and combination of properties
+-- one row per session, day, user and combination of properties
 activity as (
     select
         session_segments.*,
@@ -46,146 +50,87 @@ activity as (
     where coalesce(identities.user_id, session_segments.unmerged_user_id) is not null
 ),
 
--- one row per user, day and value of each property
+-- one row per user, day, segment and value with events; and one with sessions, by the
+-- value at their first event
 days as (
-    {% for property in properties -%}
+    {% for segment, value in segments.items() -%}
     select
-        activity.project_id,
-        activity.user_id,
-        activity.event_date,
-        '{{ property }}' as segment,
-        coalesce(activity.{{ property }}, '(none)') as segment_value,
-        sum(activity.event_count)::bigint as event_count
+        project_id,
+        user_id,
+        event_date as segment_date,
+        '{{ segment }}' as segment,
+        {{ value }} as segment_value,
+        sum(event_count)::bigint as event_count,
+        0 as session_count
     from activity
+    group by 1, 2, 3, 4, 5
+    union all
+    select
+        project_id,
+        user_id,
+        started_date as segment_date,
+        '{{ segment }}' as segment,
+        {{ value }} as segment_value,
+        0 as event_count,
+        count(*) as session_count
+    from sessions
     group by 1, 2, 3, 4, 5
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
 
--- one row per value that is shown; the others are taken together
-shown as (
+-- one row per value
+segment_values as (
     select
         project_id,
         segment,
-        segment_value
+        segment_value,
+        count(distinct case when event_count > 0 then user_id end) as user_count
     from days
     group by 1, 2, 3
+),
+
+-- one row per value that is shown; the others are taken together
+shown as (
+    select * from segment_values
     qualify
         row_number() over (
             partition by project_id, segment
-            order by count(distinct user_id) desc nulls last, segment_value asc
+            order by user_count desc nulls last, segment_value asc
         ) <= {{ most_values }}
 ),
 
--- one row per session and value of each property, at the session's first event
-starts as (
-    {% for property in properties -%}
-    select
-        sessions.project_id,
-        sessions.user_id,
-        sessions.started_date,
-        '{{ property }}' as segment,
-        coalesce(sessions.{{ property }}, '(none)') as segment_value
-    from sessions
-    {{ "union all" if not loop.last }}
-    {% endfor %}
-),
-
--- one row per user's period and value, with events; and one per session and period
+-- the same as days, with each period that the day is in
 measures as (
     {% for period in ["day", "week", "month"] -%}
     select
         days.project_id,
+        days.user_id,
         '{{ period }}' as period,
-        {{ calendar_date(period, "days.event_date") }} as period_started_date,
+        {{ calendar_date(period, "days.segment_date") }} as period_started_date,
         days.segment,
-        coalesce(shown.segment_value, '(other)') as segment_value,
-        days.user_id as active_user_id,
+        case
+            when
+                days.segment = 'user_type'
+                and users.first_seen_date is not null
+                and {{ calendar_date(period, "users.first_seen_date") }}
+                >= {{ calendar_date(period, "days.segment_date") }}
+                then 'new'
+            else coalesce(shown.segment_value, '(other)')
+        end as segment_value,
         days.event_count,
-        0 as session_count
+        days.session_count
     from days
     inner join calendars on days.project_id = calendars.project_id
+    inner join users
+        on
+            days.project_id = users.project_id
+            and days.user_id = users.user_id
     left join shown
         on
             days.project_id = shown.project_id
             and days.segment = shown.segment
             and days.segment_value = shown.segment_value
-    union all
-    select
-        starts.project_id,
-        '{{ period }}' as period,
-        {{ calendar_date(period, "starts.started_date") }} as period_started_date,
-        starts.segment,
-        coalesce(shown.segment_value, '(other)') as segment_value,
-        null as active_user_id,
-        0 as event_count,
-        1 as session_count
-    from starts
-    inner join calendars on starts.project_id = calendars.project_id
-    left join shown
-        on
-            starts.project_id = shown.project_id
-            and starts.segment = shown.segment
-            and starts.segment_value = shown.segment_value
-    union all
-    -- of all users, and of new and returning ones
-    {% for segment in ["all", "user_type"] -%}
-    select
-        sessions.project_id,
-        '{{ period }}' as period,
-        {{ calendar_date(period, "sessions.started_date") }} as period_started_date,
-        '{{ segment }}' as segment,
-        {% if segment == "all" -%}
-        'all' as segment_value,
-        {%- else -%}
-        case
-            when
-                users.first_seen_date is not null
-                and {{ calendar_date(period, "users.first_seen_date") }}
-                >= {{ calendar_date(period, "sessions.started_date") }}
-                then 'new'
-            else 'returning'
-        end as segment_value,
-        {%- endif %}
-        null as active_user_id,
-        0 as event_count,
-        1 as session_count
-    from sessions
-    inner join calendars on sessions.project_id = calendars.project_id
-    inner join users
-        on
-            sessions.project_id = users.project_id
-            and sessions.user_id = users.user_id
-    union all
-    select
-        active_periods.project_id,
-        active_periods.period,
-        active_periods.calendar_date as period_started_date,
-        '{{ segment }}' as segment,
-        {% if segment == "all" -%}
-        'all' as segment_value,
-        {%- else -%}
-        case
-            when
-                users.first_seen_date is not null
-                and {{ calendar_date(period, "users.first_seen_date") }}
-                >= active_periods.calendar_date
-                then 'new'
-            else 'returning'
-        end as segment_value,
-        {%- endif %}
-        active_periods.user_id as active_user_id,
-        active_periods.event_count,
-        0 as session_count
-    from active_periods
-    inner join calendars on active_periods.project_id = calendars.project_id
-    inner join users
-        on
-            active_periods.project_id = users.project_id
-            and active_periods.user_id = users.user_id
-    where active_periods.period = '{{ period }}'
-    {{ "union all" if not loop.last }}
-    {% endfor -%}
     {{ "union all" if not loop.last }}
     {% endfor %}
 ),
@@ -198,17 +143,11 @@ counts as (
         period_started_date,
         segment,
         segment_value,
-        count(distinct active_user_id) as active_user_count,
+        count(distinct case when event_count > 0 then user_id end) as active_user_count,
         sum(event_count)::bigint as event_count,
         sum(session_count)::bigint as session_count
     from measures
     group by 1, 2, 3, 4, 5
-),
-
--- one row per period
-totals as (
-    select * from counts
-    where segment = 'all'
 ),
 
 final as (
@@ -240,11 +179,12 @@ final as (
             counts.project_id = periods.project_id
             and counts.period = periods.period
             and counts.period_started_date = periods.period_started_date
-    inner join totals
+    inner join counts as totals
         on
             counts.project_id = totals.project_id
             and counts.period = totals.period
             and counts.period_started_date = totals.period_started_date
+            and totals.segment = 'all'
 )
 
 select * from final
