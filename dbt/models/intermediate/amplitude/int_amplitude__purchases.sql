@@ -9,8 +9,8 @@ marked_events as (
     where exported_revenue is not null
 ),
 
--- one row per event with revenue, with its rank among the events of a purchase; any other
--- event is a separate purchase
+-- one row per event with revenue, with its rank among the events of a purchase; any
+-- other event is a separate purchase
 ranked as (
     select
         *,
