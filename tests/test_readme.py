@@ -133,7 +133,7 @@ def test_commands_work_in_their_order(checkout, tmp_path):
         else:
             assert (checkout / words[0]).exists()
     again = run(checkout, "make demo", PYTHONPATH=str(blocked))
-    assert "44 up to date, 199 tests passed" in again
+    assert "46 up to date, 206 tests passed" in again
     for target, says in {
         "docs": "docs: data/demo/docs/index.html",
         "report": "report: data/demo/report/index.html",
