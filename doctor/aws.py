@@ -110,7 +110,7 @@ def bucket(context: Context) -> str:
 
 
 def _bucket_faults(s3: Any, bucket: str) -> Iterator[tuple[str, str]]:
-    """What is not as the template has it, and the command that puts it back."""
+    """What differs from the template, and the command that restores it."""
     if s3.get_bucket_versioning(Bucket=bucket).get("Status") != "Enabled":
         yield (
             "is not versioned",
@@ -168,7 +168,7 @@ def _bucket_faults(s3: Any, bucket: str) -> Iterator[tuple[str, str]]:
 
 
 def _or_none(get: Callable, bucket: str) -> dict[str, Any] | None:
-    """A part of the configuration; None if it was never made."""
+    """A part of the configuration; None if it was never created."""
     try:
         with aws_errors(""):
             return get(Bucket=bucket)
@@ -179,7 +179,7 @@ def _or_none(get: Callable, bucket: str) -> dict[str, Any] | None:
 
 
 def _listed(value: object) -> list[Any]:
-    """A part of a policy, of which one may stand for a list of one."""
+    """A part of a policy as a list; policies may have one value without a list."""
     return value if isinstance(value, list) else [value]
 
 
@@ -194,7 +194,7 @@ def _refuses_plain_http(statements: list[dict[str, Any]]) -> bool:
 
 
 def may_land(context: Context) -> str:
-    """Asks IAM who may land, without landing anything."""
+    """Asks IAM who may write the landing, without writing anything."""
     settings = context.settings
     if not context.caller:
         raise CheckSkipped("not signed in to AWS")

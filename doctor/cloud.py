@@ -94,7 +94,7 @@ def load(context: Context) -> str:
 
 
 def drift(context: Context) -> str:
-    """Of the rows that the last build loaded, by the build's own measure."""
+    """Drift in the rows that the last build loaded, as the build measures it."""
     names = context.settings.names
     table = f"{names.database}.{names.marts_schema}.amplitude__load_drift"
     try:

@@ -42,7 +42,7 @@ def keys(context: Context) -> str:
 
 
 def landing(context: Context) -> str:
-    """Writable, or one that can be made; and room for some days."""
+    """Writable, or can be created; and has free space for some days."""
     if context.settings.is_on_s3:
         raise CheckFailed(
             "DuckDB reads a landing in a folder, and LANDING names a bucket",

@@ -271,7 +271,7 @@ def raw_tables(context: Context) -> str:
 
 
 def grants(context: Context) -> str:
-    """What the files of snowflake_setup/ grant, against what the roles have."""
+    """Compares the grants in snowflake_setup/ with those of the roles."""
     wanted = wanted_grants(context.settings)
     lacking = []
     for role in sorted({grant[0] for grant in wanted}):

@@ -79,7 +79,7 @@ def _try(
     started: datetime,
     summary: Summary,
 ) -> tuple[int, str | None]:
-    """Do what was asked. Returns the exit code, and why it came to a bad end."""
+    """Run the command. Returns the exit code, and the reason of a failure."""
     try:
         with logging_redirect_tqdm(tqdm_class=logs.Bar):
             return _ingest(settings, arguments, started, summary), None

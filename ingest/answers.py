@@ -49,7 +49,7 @@ LONGEST_BACKOFF_SECONDS = 60
 
 @dataclass(frozen=True)
 class Options:
-    """How to land: see `python -m ingest --help`."""
+    """Options of a run: see `python -m ingest --help`."""
 
     format: Format = "json.gz"
     validate: bool = False
@@ -59,9 +59,9 @@ class Options:
 
 @dataclass(frozen=True)
 class Landed:
-    """An answer that was read to its end.
+    """A complete answer.
 
-    `not_over` are hours that Amplitude had not exported whole when it answered.
+    `not_over` are hours that Amplitude had not completely exported when it answered.
     """
 
     records: list[HourRecord]
@@ -71,9 +71,9 @@ class Landed:
 
 @dataclass(frozen=True)
 class Failed:
-    """A window that gave no whole answer.
+    """A window without a complete answer.
 
-    `is_too_much`: a shorter one may. `is_transient`: the same may another time.
+    `is_too_much`: a shorter window may succeed. `is_transient`: the same one may later.
     """
 
     reason: str
@@ -82,7 +82,7 @@ class Failed:
 
 
 class Lander:
-    """Asks for windows and lands what comes; several threads may use it at once."""
+    """Requests windows and lands their files; several threads may use it at once."""
 
     def __init__(
         self,
@@ -111,16 +111,16 @@ class Lander:
 
     @property
     def received_bytes(self) -> int:
-        """Bytes of all answers so far, as they came over the network."""
+        """Bytes of all answers so far, as received over the network."""
         return self._client.received_bytes
 
     def stop(self) -> None:
-        """End as soon as possible, without waiting for threads that sit in a socket."""
+        """End as soon as possible, without waiting for threads that read a socket."""
         self._stop.set()
         self._landers.shutdown(wait=False, cancel_futures=True)
 
     def answer(self, window: Window) -> Landed | Failed:
-        """Ask for a window until there is an answer or no use in asking again."""
+        """Request a window until an answer is complete or a retry is useless."""
         for attempt in count(1):
             pause = None
             with self._counting:
@@ -239,7 +239,7 @@ class Lander:
     def _land_member(
         self, member: MemberName, held: BufferedMember
     ) -> LandedFile | str:
-        """Prove and land a member; returns what is wrong with it if something is."""
+        """Verify and land a member; returns the problem if it is damaged."""
         format = self._options.format
         with held as gzipped:
             try:

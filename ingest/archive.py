@@ -44,7 +44,7 @@ FILE_TYPE, LINK = 0o170000, 0o120000
 
 
 class ArchiveError(Exception):
-    """The bytes are not one whole zip archive."""
+    """The bytes are not one complete zip archive."""
 
 
 class TooManyMembers(ArchiveError):
@@ -52,12 +52,12 @@ class TooManyMembers(ArchiveError):
 
 
 def is_bomb(compressed_size: int, size: int) -> bool:
-    """Tell whether so much text cannot honestly come from so few bytes."""
+    """Whether text inflates to more than compressed events plausibly can."""
     return size > INFLATED_FREELY + MOST_INFLATED * compressed_size
 
 
 class _Stream:
-    """The archive's bytes, to be taken in any amount."""
+    """The archive's bytes, which can be read in any amount."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         self._chunks = iter(chunks)
@@ -84,7 +84,7 @@ class _Stream:
         return taken
 
     def give_back(self, taken: bytes) -> None:
-        """Have the bytes that were taken last come again."""
+        """Return bytes to the stream, so that they are read again."""
         before = self._at - len(taken)
         if before >= 0:
             self._at = before
@@ -100,7 +100,7 @@ class _Stream:
 
 
 class _Seen:
-    """What passed of a member: to be compared with what the archive says of it."""
+    """What was read of a member, to compare with the table of contents."""
 
     def __init__(self) -> None:
         self.crc, self.size, self.compressed_size = 0, 0, 0

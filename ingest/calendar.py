@@ -1,4 +1,4 @@
-"""Show what the ledger says of each hour: one line a day, one character an hour."""
+"""Show the ledger: one line per day, one character per hour."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -12,7 +12,7 @@ MARKS: dict[str, str] = {"landed": "#", "empty": ".", "too_large": "!", "missing
 
 
 def calendar(window: Window, ledger: Ledger) -> Iterator[str]:
-    """Lines of text. Days in a row whose hours look the same share a line."""
+    """Lines of text. Consecutive days with equal hours share a line."""
     records = {hour: ledger.record_of(hour) for hour in window.hours()}
     statuses = {
         hour: record.status if record and record.clock != "wrong" else "missing"

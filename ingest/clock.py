@@ -21,7 +21,7 @@ LONGEST_AGE = 2**31
 
 
 class WrongClock(Exception):
-    """This machine's clock and the server's are too far apart to go on."""
+    """This machine's clock and the server's differ too much to continue."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Moment:
 
 
 class Clock:
-    """The server's time, as far as its answers have told it."""
+    """The server's time, as known from its answers."""
 
     def __init__(self, warn: Callable[[str], None]) -> None:
         """`warn` gets a sentence, once, if the clocks differ or cannot be compared."""
@@ -94,7 +94,7 @@ def difference(ahead: timedelta, other: str) -> str | None:
 
 
 def rounded(length: timedelta) -> str:
-    """The length of time in the largest unit that has two of it."""
+    """The duration in the largest unit of which it has at least two."""
     for unit, seconds in (("days", 86_400), ("h", 3600), ("min", 60)):
         if length.total_seconds() >= 1.9 * seconds:
             return f"{length.total_seconds() / seconds:.0f} {unit}"
@@ -104,7 +104,7 @@ def rounded(length: timedelta) -> str:
 def _ahead(
     date: datetime, age: timedelta, asked_at: datetime, answered_at: datetime
 ) -> timedelta:
-    """The least difference that explains the server's time; zero if none is needed."""
+    """The smallest difference that explains the server's time; may be zero."""
     if date < asked_at - age - RESOLUTION:
         return asked_at - age - RESOLUTION - date
     return min(answered_at - age - date, timedelta())

@@ -1,4 +1,4 @@
-"""Keep events of persons who have been erased from landing again."""
+"""Prevent events of erased persons from landing again."""
 
 import logging
 import threading
@@ -30,7 +30,7 @@ class ErasedEvents:
         self.has_linked = False
 
     def leave_out(self, member: MemberName, verified: VerifiedMember) -> VerifiedMember:
-        """What is to land of a member: all but events of erased persons."""
+        """The member without the events of erased persons."""
         erased = self._erased
         noting = Noting(erased.salt, erased.given, erased.linked)
         rest = without(

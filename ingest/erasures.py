@@ -1,4 +1,4 @@
-"""Who has been erased: records without their ids, and what leaves their events out.
+"""Records of erased persons, without their ids, and the filter of their events.
 
 An object `erasures/<time>-<random>.json` holds, for each id that was given (`ids`) or
 found with these (`linked_ids`), its kind, its project (null: all) and an HMAC-SHA256 of
@@ -56,7 +56,7 @@ class ErasedId:
 
 @dataclass(frozen=True)
 class RewrittenFile:
-    """A file that was rewritten, what it is now, and how many events it has lost.
+    """A file that was rewritten, its new key, and the number of events removed.
 
     `new_key` is None if a damaged file was deleted whose hour had been exported again.
     """
@@ -98,7 +98,7 @@ class Erasure:
 
 
 def _checked_ids(given: Any) -> list[ErasedId]:
-    """Ids of a record. A wrong one would match nothing, and the person would return."""
+    """Ids of a record. A malformed id would match no event, which would land."""
     if not isinstance(given, list):
         raise TypeError("the ids are not a list")
     ids = [ErasedId(**one) for one in given]

@@ -1,4 +1,4 @@
-"""Ask Amplitude's Export API for a window, and say what its answer means.
+"""Request a window from Amplitude's Export API, and classify its answer.
 
 https://amplitude.com/docs/apis/analytics/export
 """
@@ -69,19 +69,19 @@ class Unreachable(Exception):
 
 
 class NotAnExportApi(Exception):
-    """What answers is something else: a sign-in page, a redirect, a wrong path."""
+    """Another server answered: a sign-in page, a redirect, a wrong path."""
 
 
 class Interrupted(Exception):
-    """The run is to end."""
+    """The run was stopped."""
 
 
 class Outage(Exception):
-    """The API cannot be worked with now: the run ends, the rest stays open."""
+    """The API is unusable at the moment: the run ends, the other hours stay open."""
 
 
 class Busy(Exception):
-    """A passing fault: 429, another 5xx or a dropped connection.
+    """A transient error: 429, another 5xx or a lost connection.
 
     `is_throttled` means a 429; `retry_after` is the number of seconds the API asks to
     wait, or None.
@@ -153,7 +153,7 @@ class ExportClient:
         )
 
     def _check(self, answer: requests.Response, asked_at: datetime) -> Moment:
-        """When the answer was made; raises what it means if it brings no archive."""
+        """The time of the answer; raises the matching error if it has no archive."""
         status = answer.status_code
         is_html = "html" in answer.headers.get("Content-Type", "").lower()
         if status == 200 and not is_html:

@@ -1,4 +1,4 @@
-"""Prove a member of the archive whole, and count its events."""
+"""Verify a member of the archive, and count its events."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ class MemberError(Exception):
 
 @dataclass(frozen=True)
 class MemberName:
-    """What Amplitude says by a member's name."""
+    """The parts of a member's name."""
 
     name: str = field(compare=False)
     project_id: str
@@ -69,7 +69,7 @@ class MemberName:
 
 @dataclass(frozen=True)
 class VerifiedMember:
-    """A member that was read to its end without a fault.
+    """A member that was read completely and is not damaged.
 
     `content` is the object to land, positioned at its start: `byte_count` bytes whose
     SHA-256 is `sha256` (hex), holding `event_count` events.

@@ -1,4 +1,4 @@
-"""The windows that are still to be asked for, and how long they may be."""
+"""The windows that still have to be requested, and how long they may be."""
 
 import logging
 from collections import deque
@@ -49,7 +49,7 @@ class Pending:
 
     @property
     def is_length_proven(self) -> bool:
-        """Whether a window of this length was served, so that more may be asked for."""
+        """Whether a window of this length succeeded, so that more may be requested."""
         return self._is_length_proven
 
     def next(self) -> Window:
@@ -59,11 +59,11 @@ class Pending:
         self._windows.extendleft(reversed(windows(hours, self._limit)))
 
     def halve(self, window: Window) -> None:
-        """Ask for the halves of a window that failed, but not for its size."""
+        """Request the halves of a window that failed, but not because of its size."""
         self._windows.extendleft(reversed(window.halves()))
 
     def was_served(self, window: Window) -> None:
-        """Try longer windows when shorter ones were served for long."""
+        """Try longer windows after many shorter ones succeeded."""
         self._is_length_proven = True
         self._served_in_a_row += 1
         if self._is_trying_longer and len(window) == self._limit:
@@ -76,7 +76,7 @@ class Pending:
             self._is_trying_longer = True
 
     def was_too_large(self, window: Window, reason: str) -> None:
-        """Ask for its halves, and for nothing longer from now on."""
+        """Request its halves, and no longer windows from now on."""
         halves = window.halves()
         self._shortened.append((window, self._limit))
         self._is_longest_known = self._is_longest_known or self._is_trying_longer
@@ -86,7 +86,7 @@ class Pending:
         self._learn_limit()
 
     def hour_was_too_large(self, hour: datetime) -> None:
-        """One hour was too large by itself: windows without it may be as before."""
+        """One hour alone was too large: windows without it keep their length."""
         limit = self._limit
         while self._shortened and hour in self._shortened[-1][0].hours():
             _, limit = self._shortened.pop()

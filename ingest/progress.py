@@ -1,4 +1,4 @@
-"""Show how far a run is: a bar on a terminal, now and then a line elsewhere."""
+"""Show the progress of a run: a bar on a terminal, lines elsewhere."""
 
 import logging
 import time

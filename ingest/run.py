@@ -1,4 +1,4 @@
-"""Lead a run: ask for the open hours, record what is settled."""
+"""A run: request the open hours, and record the settled ones."""
 
 import logging
 from collections.abc import Iterable
@@ -42,7 +42,7 @@ class Run:
         summary: Summary,
         erased: Erased | None = None,
     ) -> None:
-        """What happens is counted in `summary`; events of the erased do not land."""
+        """Results are counted in `summary`; events of erased persons do not land."""
         self._ledger = ledger
         self._summary = summary
         self._workers = min(options.workers, MOST_REQUESTS_AT_ONCE)
@@ -103,9 +103,9 @@ class Run:
             self._ledger.flush(is_last=True)
 
     def _handle(self, window: Window, answer: Landed | Failed) -> int:
-        """Record what an answer settled, ask again for what it did not.
+        """Record the hours that an answer settled, and request the others again.
 
-        Returns the number of hours that are done with.
+        Returns the number of finished hours.
         """
         if isinstance(answer, Landed):
             self._has_served = True
@@ -159,7 +159,7 @@ class Run:
         return done
 
     def _pass_over(self, hours: list[datetime]) -> int:
-        """Leave hours to a later run that Amplitude has not exported whole yet."""
+        """Leave hours that Amplitude has not completely exported to a later run."""
         for window in windows(hours, LONGEST_WINDOW_HOURS):
             log.info("%s: not complete at Amplitude yet, by its clock", window)
         self._summary.hours.update(["not over"] * len(hours))

@@ -31,7 +31,7 @@ class SettingsError(Exception):
 
 @dataclass(frozen=True)
 class Settings:
-    """Everything that is set from outside."""
+    """All settings of the ingest."""
 
     api_key: str
     secret_key: str = field(repr=False)
@@ -51,12 +51,12 @@ class Settings:
 
     @property
     def api_key_id(self) -> str:
-        """Names the API key, and so the project, without showing the key."""
+        """Identifies the API key, and so the project, without showing the key."""
         return self.api_key and sha256(self.api_key.encode()).hexdigest()[:16]
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be seen in a log."""
+        """Values that must never appear in a log."""
         keys = f"{self.api_key}:{self.secret_key}".encode()
         values = (
             b64encode(keys).decode(),

@@ -1,4 +1,4 @@
-"""Say what a run did: in one line, and as a page for GitHub Actions."""
+"""The summary of a run: one line, and a page for GitHub Actions."""
 
 import os
 from collections import Counter

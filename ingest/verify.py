@@ -38,7 +38,7 @@ class Check:
     hours: set[datetime] = field(default_factory=set)
 
     def lines(self) -> Iterator[str]:
-        """It, as lines of text."""
+        """The result as lines of text."""
         for kind in ("damaged", "missing", "other_damaged", "strange"):
             for key in getattr(self, kind):
                 yield f"{kind.replace('_', ', ')}: {key}"

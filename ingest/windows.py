@@ -1,4 +1,4 @@
-"""Hours and windows of them: what to ask the Export API for.
+"""Hours and windows of hours, as the Export API takes them.
 
 An hour is a timezone-aware UTC datetime at minute 0 and stands for the upload hour
 (`server_upload_time`) that starts there.
@@ -17,13 +17,13 @@ SAFE_AFTER = 3 * HOUR
 
 @dataclass(frozen=True)
 class Window:
-    """A range of hours; both ends belong to it, as in the Export API."""
+    """A range of hours, inclusive at both ends, as in the Export API."""
 
     first: datetime
     last: datetime
 
     def __len__(self) -> int:
-        """How many hours it holds."""
+        """The number of hours."""
         return (self.last - self.first) // HOUR + 1
 
     def __str__(self) -> str:
@@ -32,15 +32,15 @@ class Window:
         return f"{self.first:%Y-%m-%dT%H} to {self.last:%Y-%m-%dT%H}"
 
     def hours(self) -> Iterator[datetime]:
-        """Its hours, in order."""
+        """The hours, in order."""
         return (self.first + i * HOUR for i in range(len(self)))
 
     def pieces(self, limit: int) -> "list[Window]":
-        """It, cut into windows of at most `limit` hours."""
+        """The window cut into windows of at most `limit` hours."""
         return windows(self.hours(), limit)
 
     def halves(self) -> "list[Window]":
-        """It, cut in two; itself if it is a single hour."""
+        """The two halves; the window itself if it is a single hour."""
         return self.pieces(max(1, (len(self) + 1) // 2))
 
 

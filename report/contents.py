@@ -1,4 +1,4 @@
-"""What the page shows: sections, and their charts in order."""
+"""The contents of the page: sections, and their charts in order."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -21,7 +21,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Choice:
-    """Something else than days that the reader chooses of a chart."""
+    """A choice besides the days, such as the period of a chart."""
 
     name: str
     title: str
@@ -46,7 +46,7 @@ class Chart:
     is_wide: bool = False
 
     def settings(self) -> dict[str, Any]:
-        """What the page's script knows of it."""
+        """The chart's settings for the page's script."""
         return {
             "name": self.name,
             "answer": self.answer,

@@ -115,7 +115,7 @@ def _kind(hour: dict) -> str:
 
 
 def _ranges(hours: list[datetime]) -> str:
-    """The hours in words, those that follow on one another as a range."""
+    """The hours in words, consecutive ones as a range."""
     ranges: list[list[datetime]] = []
     for hour in hours:
         if ranges and hour == ranges[-1][1]:

@@ -1,6 +1,6 @@
-"""The page: one HTML file that holds its data, its charts and its looks.
+"""The page: one HTML file with its data, charts and styles.
 
-It asks nothing of any network, and its content security policy forbids it to: scripts
+It makes no network request, and its content security policy forbids them: scripts
 and styles are identified by their hashes, and nothing else may load or run.
 """
 
@@ -99,7 +99,7 @@ def render(
 
 
 def template(name: str) -> Template:
-    """A template beside the page's, which escapes what it is given."""
+    """A template of this folder, which escapes its values."""
     files = Environment(
         loader=FileSystemLoader(FILES),
         autoescape=True,
@@ -115,7 +115,7 @@ def _days(state: Load, answers: dict[str, Answer]) -> dict[str, str]:
 
     Events of the future are those of wrong clocks; of the days before the first upload
     hour it has only late events. The page holds no more than MOST_DAYS, so older
-    days cannot be chosen: what is chosen is what every number is about.
+    days cannot be chosen: every number is about the chosen days.
     """
     last_loaded = state.last_hour.date()
     oldest = last_loaded - timedelta(days=MOST_DAYS - 1)
@@ -152,7 +152,7 @@ def _hash(text: str) -> str:
 
 
 def _json(value: Any) -> Markup:
-    """JSON that can stand in a script element, whatever its texts hold."""
+    """JSON that is safe in a script element, whatever its texts contain."""
     text = json.dumps(
         value,
         default=_plain,

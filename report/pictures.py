@@ -82,7 +82,7 @@ def _day(name: str = "date") -> alt.X:
 
 
 def _band(name: str = "date") -> alt.X:
-    """Days, or whatever begins with a day, each with a bar's width."""
+    """Days, or periods by their first day, each with a bar's width."""
     axis = alt.Axis(format=AXIS_DAY, labelAngle=0, ticks=False)
     scale = alt.Scale(paddingInner=0.12)
     return alt.X(

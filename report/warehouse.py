@@ -1,4 +1,4 @@
-"""What the page asks of the marts: dbt's analyses, run by dbt's own adapter.
+"""The page's queries: dbt's analyses, run by dbt's own adapter.
 
 The questions are SQL files in dbt/analyses/report, so that dbt names the tables, knows
 what the page depends on, and signs in as it does for everything else.
@@ -19,7 +19,7 @@ class WarehouseError(Exception):
 
 @dataclass(frozen=True)
 class Answer:
-    """The rows of one question, or the names of the marts that are not there.
+    """The rows of one query, or the names of the marts that do not exist.
 
     `sql` is what was asked, `models` are dbt's ids of the marts that it reads.
     """
@@ -35,7 +35,7 @@ class Answer:
 
 
 def ask(project: Project) -> dict[str, Answer]:
-    """Ask every question of the target that dbt's profile names.
+    """Run every query on the target that dbt's profile names.
 
     Raises:
         DbtError: dbt cannot compile the report's queries.

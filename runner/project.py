@@ -54,7 +54,7 @@ class Project:
         return Path(project, os.environ.get("DBT_TARGET_PATH") or "target")
 
     def run(self, *arguments: str) -> tuple[bool, list[RunResult]]:
-        """Run a command of dbt: whether it went well, and the result of each node.
+        """Run a command of dbt: whether it succeeded, and the result of each node.
         What it compiles is in the manifest.
 
         Raises:

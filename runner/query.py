@@ -1,4 +1,4 @@
-"""`make query`: ask the DuckDB warehouse in SQL, which cannot change it.
+"""`make query`: query the DuckDB warehouse, read-only.
 
     make query SQL="select * from amplitude.amplitude__users limit 5"
     make query
@@ -69,7 +69,7 @@ def typed() -> Iterator[str]:
 
 
 def statements(lines: Iterable[str]) -> Iterator[str]:
-    """What lines hold up to a semicolon at the end of one; the rest is the last."""
+    """Statements: lines up to one that ends with a semicolon; the rest is the last."""
     statement = ""
     for line in lines:
         statement += line

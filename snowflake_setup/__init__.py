@@ -1,1 +1,1 @@
-"""Step 2: what lands in S3 loads itself into Snowflake."""
+"""Step 2: Snowflake loads what lands in S3, by auto-ingest pipes."""

@@ -100,7 +100,7 @@ def _wait_loaded(settings: CloudSettings, arguments: argparse.Namespace) -> int:
 
 
 def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Load what the ledger names and raw does not hold, and nothing twice."""
+    """Load the files of the ledger that are missing in raw, and nothing twice."""
     files = expected_files(open_landing(settings))
     with session(settings, settings.names.loader_role) as snowflake:
         raw = loads.Raw(snowflake, settings)
@@ -131,7 +131,7 @@ def _load_missing(settings: CloudSettings, arguments: argparse.Namespace) -> int
 
 
 def _erase(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Delete from raw what was erased in the landing, and load the rewritten files."""
+    """Delete erased events from raw, and load the rewritten files."""
     landing = open_landing(settings)
     erasures = read_erasures(landing)
     if not erasures:
@@ -176,14 +176,14 @@ def _deploy(settings: CloudSettings, arguments: argparse.Namespace) -> int:
 
 
 def _cloud_setup(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Set up AWS and Snowflake, each told what only the other knows."""
+    """Set up AWS and Snowflake, and connect them."""
     for line in cloud_setup(settings, dry_run=arguments.dry_run, again=arguments.again):
         print(line, flush=True)
     return DONE
 
 
 def _cloud_teardown(settings: CloudSettings, arguments: argparse.Namespace) -> int:
-    """Remove what cloud-setup has made; data only where --delete names it."""
+    """Remove what cloud-setup created; data only if --delete names it."""
     delete = {name for text in arguments.delete for name in text.split(",") if name}
     for line in cloud_teardown(settings, delete, confirmed=arguments.confirm):
         print(line, flush=True)

@@ -1,4 +1,4 @@
-"""What the pipeline has cost, by week, from Snowflake's own account of it.
+"""The credits that the pipeline used, by week, from Snowflake's usage views.
 
 https://docs.snowflake.com/en/sql-reference/account-usage has the views; they are hours
 late: PIPE_USAGE_HISTORY and WAREHOUSE_METERING_HISTORY up to three, QUERY_HISTORY

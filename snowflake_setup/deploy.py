@@ -58,11 +58,11 @@ def deploy(
     dry_run: bool = False,
     again: bool = False,
 ) -> Iterator[str]:
-    """Run the files of the folders that have not run as they are now; a line each.
+    """Run the files of the folders that are new or have changed; a line each.
 
-    `role_arn` is the AWS role that Snowflake assumes; else the settings say it. With
-    `again`, which needs the folder account, as if none had ever run: what was dropped
-    or taken away comes back.
+    `role_arn` is the AWS role that Snowflake assumes; otherwise the settings say it.
+    `again`, which needs the folder account, runs all files, to restore what was dropped
+    or revoked.
     Raises SettingsError, or SnowflakeError with what schemachange says.
     """
     role_arn = role_arn or settings.snowflake_role_arn
@@ -106,8 +106,8 @@ def deploy(
 
 
 def wanted_grants(settings: CloudSettings) -> set[tuple[str, str, str, str]]:
-    """What the files of grants give to roles: role, privilege, kind of object and its
-    whole name; without those on all or on future objects of a schema."""
+    """The grants of the files: role, privilege, kind of object and its
+    full name; without those on all or on future objects of a schema."""
     environment = Environment(loader=FileSystemLoader(HERE), undefined=StrictUndefined)
     wanted = set()
     for file in GRANTS:
@@ -244,7 +244,7 @@ def _reason(said: str) -> str:
 
 
 def variables(settings: CloudSettings, role_arn: str) -> dict[str, object]:
-    """What the SQL is rendered with."""
+    """The variables of the SQL files."""
     names = asdict(settings.names)
     return {
         **names,

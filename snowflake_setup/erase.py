@@ -1,4 +1,4 @@
-"""Takes erased persons out of raw on Snowflake: a part of `make erase`.
+"""Delete erased persons from raw on Snowflake: a part of `make erase`.
 
 Whom is in no statement, for Snowflake keeps the text of statements for a year: rows are
 deleted by file, or by their number in the file.
@@ -33,7 +33,7 @@ def erase_from_raw(
     timeout_seconds: float,
     pause_seconds: float,
 ) -> Iterator[str]:
-    """Delete from raw what was erased in the landing; a line for each thing done.
+    """Delete erased events from raw; a line for each step.
 
     All of it can be done again. Raises SnowflakeError, LandingError, SettingsError.
     """
@@ -128,7 +128,7 @@ def _delete_rows(
 
 
 def _record(landing: Landing, counts: dict[str, int]) -> None:
-    """Say in the ledger how many events of these files are left."""
+    """Write to the ledger how many events of these files are left."""
     now = datetime.now(UTC)
     hours: dict[tuple[str | None, datetime], list[HourRecord]] = defaultdict(list)
     for _, lines in read_ledger(landing, now):

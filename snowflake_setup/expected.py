@@ -1,4 +1,4 @@
-"""What raw has to hold: the files of the ledger's newest word on each hour."""
+"""The files that raw should contain: those of each hour's newest ledger line."""
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""Compare what raw holds with what it has to hold, and wait for it."""
+"""Compare raw with the expected files, and wait until they are loaded."""
 
 import re
 import sys
@@ -26,7 +26,7 @@ TABLES = tuple(PIPES)
 
 @dataclass(frozen=True)
 class Load:
-    """What the load history says of a file."""
+    """An entry of the load history of a file."""
 
     is_loaded: bool
     # By COPY INTO, not by a pipe: COPY takes no file twice that it remembers.
@@ -36,7 +36,7 @@ class Load:
 
 @dataclass
 class Comparison:
-    """What of the expected files raw holds."""
+    """Which of the expected files are in raw."""
 
     loaded: list[ExpectedFile] = field(default_factory=list)
     missing: list[ExpectedFile] = field(default_factory=list)
@@ -58,7 +58,7 @@ class Comparison:
         )
 
     def problems(self, history: Mapping[str, Load]) -> Iterator[str]:
-        """A line for each file that is not as it should be, with its load's error."""
+        """A line for each file that is not completely loaded, with its error."""
 
         def why(file: ExpectedFile) -> str:
             load = history.get(file.key)
@@ -113,7 +113,7 @@ class Raw:
         return counts
 
     def names(self, keys: Sequence[str]) -> list[str]:
-        """What raw calls these files."""
+        """The names of these files in raw."""
         return [self._prefix + key for key in keys]
 
     def key(self, name: str) -> str:
@@ -121,7 +121,7 @@ class Raw:
         return name.lstrip("/").removeprefix(self._prefix)
 
     def history(self) -> dict[str, Load]:
-        """The newest word of the load history on each file, by key."""
+        """The newest entry of the load history of each file, by key."""
         history: dict[str, Load] = {}
         for table in TABLES:
             for row in self._session.rows(
@@ -164,14 +164,14 @@ class Raw:
         return f"{self._schema}.{PIPES[table]}"
 
     def is_pipe_idle(self, table: str) -> bool:
-        """Whether nothing waits in the pipe that might load a file on its own."""
+        """Whether no file waits in the pipe."""
         status = self._session.pipe_status(self.pipe(table))
         return status.get("executionState") == "RUNNING" and not status.get(
             "pendingFileCount"
         )
 
     def refresh(self, file: ExpectedFile) -> None:
-        """Queue one file at its pipe, which loads none that it remembers."""
+        """Queue one file at its pipe, which skips files in its load history."""
         name = quoted([file.key.removeprefix(f"{file.table}/")])
         self._session.rows(
             f"alter pipe {self.pipe(file.table)} refresh prefix = {name}"
@@ -253,6 +253,6 @@ def first(lines: Iterable[str]) -> Iterator[str]:
 
 
 def chunks(values: Sequence) -> Iterator[Sequence]:
-    """They, so many at a time as a statement may name."""
+    """The files, in groups that one statement may name."""
     for start in range(0, len(values), MOST_FILES_AT_ONCE):
         yield values[start : start + MOST_FILES_AT_ONCE]

@@ -1,4 +1,4 @@
-"""Load what has landed and is missing in raw, nothing twice."""
+"""Load landed files that are missing in raw, and nothing twice."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ REFRESH_REACHES = timedelta(days=7) - timedelta(hours=1)
 
 @dataclass
 class Repair:
-    """What is to be done about the files that are missing, and what cannot be."""
+    """The plan for missing files, and the files that cannot be loaded."""
 
     refresh: list[ExpectedFile] = field(default_factory=list)
     copy: list[ExpectedFile] = field(default_factory=list)
@@ -71,7 +71,7 @@ def plan_repair(raw: Raw, comparison: Comparison) -> Repair:
 
 
 def apply_repair(raw: Raw, repair: Repair) -> Iterator[str]:
-    """Do what is planned; a line for each thing done. Raises SnowflakeError."""
+    """Execute the plan; a line for each step. Raises SnowflakeError."""
     for file in repair.refresh:
         raw.refresh(file)
         yield f"queued at {raw.pipe(file.table)}: {file.key}"

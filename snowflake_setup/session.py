@@ -55,8 +55,10 @@ class Session:
             raise SnowflakeError(_one_line(error), error.errno) from error
 
     def shown(self, kind: str, name: str) -> dict[str, Any] | None:
-        """What SHOW says of an object of the account; None if there is none. Raises
-        SnowflakeError."""
+        """The row of SHOW for an object of the account; None if it does not exist.
+
+        Raises SnowflakeError.
+        """
         # LIKE takes _ for any character.
         rows = self.rows(f"show {kind}s like '{name}'")
         return next((row for row in rows if row["name"].lower() == name), None)

@@ -13,7 +13,7 @@ SIZES = ("xsmall", "small", "medium", "large", "xlarge", "xxlarge")
 
 @dataclass(frozen=True)
 class Names:
-    """What the objects in Snowflake are called."""
+    """The names of the objects in Snowflake."""
 
     admin_role: str
     setup_role: str
@@ -59,7 +59,7 @@ class SignIn:
 
 @dataclass(frozen=True)
 class CloudSettings:
-    """Everything that is set from outside."""
+    """All settings of AWS and Snowflake."""
 
     names: Names
     sign_in: SignIn
@@ -112,7 +112,7 @@ class CloudSettings:
 
     @property
     def secrets(self) -> list[str]:
-        """What must never be seen in a message."""
+        """Values that must never appear in a message."""
         values = (
             self.sign_in.password,
             self.sign_in.private_key,
@@ -167,7 +167,7 @@ class CloudSettings:
 
 
 class _Reader:
-    """Reads variables in their forms; an empty one is as one that is not set."""
+    """Reads variables and checks their forms; an empty one counts as not set."""
 
     def __init__(self, given: Mapping[str, str]) -> None:
         self._given = given

@@ -1,9 +1,9 @@
 """make cloud-setup: from two empty accounts to a bucket that loads itself.
 
-AWS and Snowflake each have to be told what only the other knows, so it goes to and fro:
+AWS and Snowflake each need values that only the other has, so the steps alternate:
 bucket and roles, integration, the role's trust, stage and pipes, the notification. Each
 step checks what exists and adds what is missing, so all may be repeated at any
-time, and a run that failed goes on from there.
+time, and the next run continues after a failure.
 """
 
 from collections.abc import Generator, Iterator
@@ -32,9 +32,9 @@ OTHER_NAMES = (
 def cloud_setup(
     settings: CloudSettings, *, dry_run: bool = False, again: bool = False
 ) -> Iterator[str]:
-    """Do what is missing; a line for each thing done, or to be done. With `again` all
-    SQL is run as if none had ever been.
+    """Create what is missing; a line for each step, done or planned.
 
+    With `again` all SQL runs again.
     Raises SettingsError, AwsError or SnowflakeError: it is safe to run it again.
     """
     settings.require("SNOWFLAKE_ACCOUNT", "SNOWFLAKE_USER")
@@ -104,7 +104,7 @@ def _deploy(
     what: str,
     dry_run: bool,
 ) -> Generator[str, None, Deployed | None]:
-    """Deploy the stack with what Snowflake has told. Returns what it is then."""
+    """Deploy the stack with the values from Snowflake. Returns its new state."""
     wanted = stack.parameters(deployed) | told
     have = deployed.parameters if deployed else {}
     changed = [name for name in wanted if wanted[name] != have.get(name, "")]
@@ -126,7 +126,7 @@ def _deploy(
 
 
 class Asked(Protocol):
-    """What answers a query: a session, or nothing."""
+    """Answers queries: a session, or nothing."""
 
     def rows(self, sql: str) -> list[dict[str, str]]: ...
 

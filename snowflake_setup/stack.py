@@ -38,7 +38,7 @@ class AwsError(Exception):
 
 @contextlib.contextmanager
 def aws_errors(doing: str) -> Iterator[None]:
-    """Turn what boto3 raises into an AwsError that says what was being done."""
+    """Turn errors of boto3 into an AwsError that names the step."""
     try:
         yield
     except ClientError as error:
@@ -89,7 +89,7 @@ class Stack:
         self._iam = client(settings, "iam")
 
     def deployed(self) -> Deployed | None:
-        """The stack as it is; None if it was never made. Raises AwsError."""
+        """The stack; None if it does not exist. Raises AwsError."""
         try:
             with aws_errors(f"reading the stack {self._name}"):
                 [stack] = self._client.describe_stacks(StackName=self._name)["Stacks"]
@@ -107,7 +107,7 @@ class Stack:
         )
 
     def parameters(self, deployed: Deployed | None) -> dict[str, str]:
-        """What the settings say; what only Snowflake can say stays as it is."""
+        """Parameters from the settings; those from Snowflake stay unchanged."""
         settings = self._settings
         known = deployed.parameters if deployed else {}
         return {
@@ -141,7 +141,7 @@ class Stack:
         return bool(known.get("GitHubSubject")) and not known.get("GitHubProviderArn")
 
     def deploy(self, deployed: Deployed | None, wanted: dict[str, str]) -> bool:
-        """Make the stack be so; False if it was. Raises AwsError with the reason."""
+        """Deploy the stack; False if nothing changed. Raises AwsError."""
         if deployed and is_under_way(deployed.status):
             # Another run was killed, or is under way.
             deployed = self._settled()
@@ -173,7 +173,7 @@ class Stack:
         return True
 
     def remove(self) -> None:
-        """Delete the stack, and what of it has no reason to stay. Raises AwsError."""
+        """Delete the stack. Raises AwsError."""
         with aws_errors(f"deleting the stack {self._name}"):
             self._client.delete_stack(StackName=self._name)
         if left := self._settled():
@@ -183,7 +183,7 @@ class Stack:
             )
 
     def _settled(self) -> Deployed | None:
-        """The stack once nothing goes on in it; None if it has gone."""
+        """The stack after its operation has finished; None if it was deleted."""
         end = time.monotonic() + SETTLES_SECONDS
         while True:
             deployed = self.deployed()
@@ -197,7 +197,7 @@ class Stack:
             time.sleep(LOOK_AGAIN_SECONDS)
 
     def _first_failure(self) -> str:
-        """The event that the others followed from."""
+        """The first failure, which caused the others."""
         failed = self._failed()
         return (self._invalid() if "Validation failed" in failed else "") or failed
 

@@ -1,8 +1,8 @@
-"""make cloud-teardown: remove what make cloud-setup has made.
+"""make cloud-teardown: remove what make cloud-setup created.
 
-What holds no data goes first, so that nothing is loaded or built meanwhile. A database
-or the bucket goes only if it is named. Everything may be repeated: a run that was
-stopped goes on from there.
+What holds no data is removed first, so that nothing is loaded or built meanwhile. A
+database or the bucket is removed only if it is named. Everything may be repeated: after
+an interruption, the next run continues.
 """
 
 from collections import Counter
@@ -67,7 +67,7 @@ def _remove_stack(settings: CloudSettings, confirmed: bool) -> Iterator[str]:
 
 
 def _remove_notification(settings: CloudSettings, queue: str) -> None:
-    """Take the pipes' queue out of the bucket's notifications, and no other."""
+    """Remove only the pipes' queue from the bucket's notifications."""
     s3 = client(settings, "s3")
     with (
         aws_errors(f"removing the notification of {settings.bucket}"),
@@ -146,7 +146,7 @@ def _drop(snowflake: Session, kind: str, name: str, confirmed: bool) -> Iterator
 
 
 def _contents(snowflake: Session, database: str) -> Iterator[str]:
-    """What each schema of the database holds. Needs no warehouse."""
+    """The contents of each schema of the database. Needs no warehouse."""
     tables: Counter[str] = Counter()
     rows: Counter[str] = Counter()
     size: Counter[str] = Counter()

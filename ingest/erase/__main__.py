@@ -80,7 +80,7 @@ def main() -> int:
 
 
 def read_ids(environment: Mapping[str, str]) -> set[tuple[str, str]]:
-    """The ids that were given, each with its kind; none: who was erased before.
+    """The given ids, each with its kind; without any, the ids erased before.
 
     Raises SettingsError, whose message holds no id.
     """

@@ -92,7 +92,7 @@ class Eraser:
     ) -> tuple[Scan, Links]:
         """Find the events of the ids, and of ids that are linked to them.
 
-        Whatever was linked is looked for in its turn, until nothing is new.
+        Linked ids are searched too, until no new id is found.
         """
         wanted = {self.hashed(*one) for one in given}
         base = wanted | self.recorded.ids
@@ -154,7 +154,7 @@ class Eraser:
     def erase(
         self, scan: Scan, given: set[ErasedId], linked: set[ErasedId]
     ) -> list[str]:
-        """Take out what was found; returns what else could not be looked at.
+        """Remove the events that were found; returns files that could not be searched.
 
         Also what has landed since, as runs may do that did not know of the record.
         """
@@ -277,7 +277,7 @@ class Eraser:
     def _record(
         self, given: set[ErasedId], linked: set[ErasedId], found: list[Found]
     ) -> None:
-        """Write down whom and what, unless that was done by a run that was killed."""
+        """Write the record, unless a killed run has written it."""
         files = [
             RewrittenFile(one.version.key, one.new_key, one.erased_count)
             for one in found
@@ -324,7 +324,7 @@ class Eraser:
                 self._landing.delete(one.version)
 
     def _put(self, one: Found, key: str) -> bool:
-        """Land what is left of a file; False if the file is gone."""
+        """Land the rest of a file; False if the file no longer exists."""
         content = self._landing.content(one.version)
         if content is None:
             return False
@@ -355,7 +355,7 @@ def _is_gzip(key: str) -> bool:
 def _new_record(
     records: list[HourRecord], found: list[Found], run_id: str
 ) -> HourRecord | None:
-    """The ledger's word on an hour, with the new files; None if it needs none."""
+    """The ledger line of an hour with the new files; None if it needs none."""
     newest = _newest(records)
     members = {file.key: file.member for record in records for file in record.files}
     found = [one for one in found if one.version.key in members]
@@ -389,7 +389,7 @@ def _new_record(
 
 
 def _newest(records: list[HourRecord]) -> list[HourRecord]:
-    """The newest that has files; several if they are equally new."""
+    """The newest records with files; several if they are equally new."""
     with_files = [record for record in records if record.files]
     rank = max((record.rank for record in with_files), default=None)
     return [record for record in with_files if record.rank == rank]

@@ -1,4 +1,4 @@
-"""Which events are of the persons to erase, and which ids belong to them."""
+"""Which events belong to the persons to erase, and which ids are theirs."""
 
 import contextlib
 import json
@@ -88,13 +88,13 @@ class Looking(Erased):
         return replace(self, mentions=set(), similar=set(), seen=Counter())
 
     def add(self, other: "Looking", *, counts: bool) -> None:
-        """Take in what was seen in a file."""
+        """Add what was found in a file."""
         self.mentions.update(other.mentions)
         self.similar.update(other.similar)
         self.seen.update(other.seen if counts else dict.fromkeys(other.seen, 0))
 
     def found(self) -> dict[Row, int]:
-        """Of what was seen, what is to be erased."""
+        """The part of it that will be erased."""
         return {
             (project, ids): count
             for (project, ids), count in self.seen.items()
@@ -209,7 +209,7 @@ def _by_kind(
 
 
 def values_by_id(looking: Looking, rows: Iterable[Row]) -> dict[ErasedId, str]:
-    """The id behind each hash."""
+    """The id of each hash."""
     return {
         ErasedId(project, kind, looking.salt.hash(kind, value)): value
         for project, ids in rows

@@ -1,4 +1,4 @@
-"""What would be erased, as lines to read before it is."""
+"""The preview of an erasure, as lines of text."""
 
 import argparse
 from collections import Counter, defaultdict
@@ -17,7 +17,7 @@ KEYS_SHOWN = 20
 
 
 def describe(found: list[Found]) -> Iterator[str]:
-    """What would be taken out, by project and upload hour."""
+    """The events to erase, by project and upload hour."""
     hours: dict[str, dict[datetime | None, Counter[str]]] = defaultdict(
         lambda: defaultdict(Counter)
     )
@@ -49,7 +49,7 @@ def describe(found: list[Found]) -> Iterator[str]:
 def describe_given(
     links: Links, missing: Set[tuple[str, str]], arguments: argparse.Namespace
 ) -> Iterator[str]:
-    """How many events each id that was given has; missing ones first."""
+    """The number of events of each given id; ids without events first."""
     if links.earlier_count:
         yield f"{links.earlier_count:,} of these events belong to persons erased before"
     if missing:
@@ -64,7 +64,7 @@ def describe_given(
 
 
 def describe_links(links: Links, arguments: argparse.Namespace) -> Iterator[str]:
-    """Ids that were found beside those that were given. They are shown, not logged."""
+    """Ids that were found besides the given ones. They are shown, not logged."""
     if links.mention_count:
         yield (
             f"{links.mention_count:,} events of others hold an id that was given in"

@@ -1,11 +1,11 @@
 """Where objects land: a folder or S3, behind one small interface.
 
-A key never changes content: `put` of a key that is there already does nothing, and an
-object becomes visible whole or not at all. An object whose content is not what was put
-was changed by something else; `put` replaces it only if told to.
+The content of a key never changes: `put` of an existing key does nothing, and an object
+becomes visible completely or not at all. If the content of an object does not match its
+key, something else changed it; `put` replaces it only on request.
 
-`store` says what a landing is, `folder` and `s3` are the two kinds, and `ledger` is its
-record of which hours have landed. `snowflake_setup`, `doctor` and dbt read both.
+`store` is the interface, `folder` and `s3` are the two kinds of landing, and `ledger`
+records which hours have landed. `snowflake_setup`, `doctor` and dbt read both.
 """
 
 from pathlib import Path

@@ -30,7 +30,7 @@ class FolderLanding:
             self._remove_what_killed_runs_left()
 
     def _remove_what_killed_runs_left(self) -> None:
-        """Each run shares a lock while it lives: who can have it alone is alone."""
+        """Runs share a lock: if the exclusive lock succeeds, no other run is alive."""
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left in self._incoming.iterdir():

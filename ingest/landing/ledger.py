@@ -67,7 +67,7 @@ class ErasedFile:
 
 @dataclass(frozen=True)
 class HourRecord:
-    """What an upload hour was found to hold.
+    """The result of an upload hour.
 
     `project_id` is None while no member has named the project yet.
     `is_settled`: the hour need not be requested again. `exported_at` is when
@@ -159,7 +159,7 @@ class HourRecord:
 
 
 class Ledger:
-    """The ledger of one project: as it was when the run began, and added to since."""
+    """The ledger of one project, as read at the start and extended by the run."""
 
     def __init__(
         self,
@@ -202,21 +202,21 @@ class Ledger:
 
     @property
     def first_hour(self) -> datetime | None:
-        """The oldest hour it knows of."""
+        """The oldest hour in the ledger."""
         return min(self._records, default=None)
 
     @property
     def last_hour(self) -> datetime | None:
-        """The newest hour it knows of."""
+        """The newest hour in the ledger."""
         return max(self._records, default=None)
 
     def is_open(self, hour: datetime) -> bool:
-        """Whether the hour is to be asked for."""
+        """Whether the hour has to be requested."""
         record = self.record_of(hour)
         return record is None or not record.is_settled or record.clock == "wrong"
 
     def record_of(self, hour: datetime) -> HourRecord | None:
-        """What is known of the hour."""
+        """The newest record of the hour."""
         return self._records.get(hour)
 
     def learn_window_limit(self, hours: int | None) -> None:
@@ -234,7 +234,7 @@ class Ledger:
         )
 
     def add(self, record: HourRecord) -> None:
-        """Take a record in; `flush` writes it."""
+        """Add a record; `flush` writes it."""
         self._records[record.hour] = record
         self._unwritten.append(record)
 
@@ -264,7 +264,7 @@ def _keys_of(project_id: str | None, records: list[HourRecord]) -> set[str]:
 
 
 def projects_of(landing: Landing, now: datetime) -> list[str]:
-    """The projects that files have landed of. Raises LandingError."""
+    """The projects with landed files. Raises LandingError."""
     records = (record for _, lines in read_ledger(landing, now) for record in lines)
     return sorted({r.project_id for r in records if r.project_id and r.files})
 

@@ -190,7 +190,7 @@ class S3Landing:
 
     @contextlib.contextmanager
     def _errors(self, rights: str = "") -> Iterator[None]:
-        """Of an error, the reason; where access is denied, the rights it takes."""
+        """The reason of an error and, if access is denied, the missing rights."""
         try:
             yield
         except ClientError as error:

@@ -1,4 +1,4 @@
-"""What a landing is: objects under keys, and settings that say where it is."""
+"""The interface of a landing: objects under keys, and where they are."""
 
 import contextlib
 import logging
@@ -17,7 +17,7 @@ class LandingError(Exception):
 
 
 class DamagedObject(Exception):
-    """An object is there already, with other content than its key stands for."""
+    """An object exists whose content does not match its key."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class Landing(Protocol):
         """Each version that the store keeps of objects whose key begins so."""
 
     def content(self, version: Version) -> bytes | None:
-        """The content of a version; None if it is gone by now."""
+        """The content of a version; None if it no longer exists."""
 
     def delete(self, version: Version) -> None:
         """Delete a version for good."""
@@ -72,14 +72,14 @@ class Landing(Protocol):
         """Delete every version of an object for good, the current one last."""
 
     def locked(self) -> contextlib.AbstractContextManager[None]:
-        """Keeps every other run out; S3 has no such lock.
+        """Excludes every other run; S3 has no such lock.
 
         Raises LandingError if one is under way.
         """
 
 
 class Place(Protocol):
-    """Settings that say where the landing is, and how to get there."""
+    """Settings that say where the landing is, and how to reach it."""
 
     @property
     def landing(self) -> str: ...
@@ -92,7 +92,7 @@ class Place(Protocol):
 
 
 def report_replacement(key: str, is_wanted: bool) -> None:
-    """Report an object that holds what it should not, and that it is replaced."""
+    """Report that an object is damaged and is replaced."""
     if not is_wanted:
         raise DamagedObject(
             f"{key} in the landing is damaged, its content is not what its name says:"
