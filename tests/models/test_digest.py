@@ -142,6 +142,8 @@ def test_an_incomplete_week_is_not_compared_with(missing):
     (digest,) = digests(answers(missing=missing))
     assert digest.week == MONDAY and not digest.is_compared
     assert figures(digest)["Sessions"] == ("140", "")
+    funnel = "buy: users who reach the last step (5 of 7 days)"
+    assert figures(digest)[funnel] == ("20.0%", "")
     assert "Search" not in figures(digest)
     assert "Not compared: the week before is not completely loaded." in as_text(
         [digest]
