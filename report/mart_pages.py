@@ -32,9 +32,7 @@ def columns(mart: str) -> str:
         f"| `{column['name']}` | {_plain(column['description'])} |"
         for column in _models()[mart]["columns"]
     ]
-    return "\n".join(
-        ["## Columns", "", "| column | meaning |", "|---|---|", *rows, "", ""]
-    )
+    return "\n".join([HEADING, "| column | meaning |", "|---|---|", *rows, ""])
 
 
 def _link(name: re.Match[str], path: Path) -> str:

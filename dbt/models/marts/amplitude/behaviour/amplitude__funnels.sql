@@ -329,7 +329,7 @@ entries as (
     where step_number = 1
 ),
 
--- one row per step of it, including steps that nobody reached
+-- one row per step of it, including steps without users
 cells as (
     select
         entries.*,
